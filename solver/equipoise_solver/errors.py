@@ -1,4 +1,4 @@
-"""Errors of the solver: requests that make no sense, each naming the field, what was given and what is allowed.
+"""Errors of the solver: refused requests, each naming the field, what was given and what is allowed.
 
 SolverError (a ValueError)
 ├── InvalidModelError             a value or combination that describes no model

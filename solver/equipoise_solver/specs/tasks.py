@@ -1,0 +1,280 @@
+"""The tasks: what can be asked."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+
+from equipoise_solver.specs.base import Bounded, Count, NonNegative, Part, Positive, Real, plain, refusal
+from equipoise_solver.specs.data import Data
+from equipoise_solver.specs.dynamics import GD, SGD, SGF, Dynamics, Temperature
+from equipoise_solver.specs.models import Diagonal, StationaryModel
+
+MAX_PATHS = 10**8
+MAX_STEPS = 10**10
+MAX_PATH_STEPS = 10**14
+MAX_PARAMETERS = 1024
+
+OBSERVABLES = ("value", "loss", "imbalance", "noise", "sign", "norm")
+ObservableName = Literal["value", "loss", "imbalance", "noise", "sign", "norm"]
+
+
+class Grid(Part):
+    """Where the density is returned."""
+
+    n_points: Annotated[Count, Field(ge=16, le=100_001)] = 513
+    """Number of points, placed where the law has its mass and its tails; ignored if `v` is given."""
+    v: (
+        Annotated[tuple[Bounded, ...], BeforeValidator(plain), Field(min_length=1, max_length=100_001)] | None
+    ) = None
+    """Explicit values of the model coordinate."""
+
+
+class Stationary(Part):
+    """The exact stationary law of a diagonal network under SGD noise."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task": "stationary",
+                    "model": {"kind": "diagonal", "depth": 1, "width": 1},
+                    "data": {"kind": "gaussian", "slope": 1.0, "noise_std": 1.0},
+                    "temperature": 0.05,
+                }
+            ]
+        }
+    )
+
+    task: Literal["stationary"] = "stationary"
+    model: StationaryModel
+    """The network."""
+    data: Data
+    """What it is trained on."""
+    temperature: Temperature
+    """T = learning_rate / batch_size."""
+    weight_decay: NonNegative = 0.0
+    """gamma: adds gamma * |theta|^2 to the loss."""
+    grid: Grid = Grid()
+    """Where the density is returned."""
+
+
+class BalancedInit(Part):
+    """All |u_i^(k)| equal, their products adding up to `value`."""
+
+    kind: Literal["balanced"] = "balanced"
+    value: Bounded | None = None
+    """v at the start; null is the least-squares solution of the data."""
+
+
+class NormalInit(Part):
+    """Every parameter drawn from N(0, std^2), each path its own."""
+
+    kind: Literal["normal"] = "normal"
+    std: Positive = 1.0
+    """Standard deviation of each parameter."""
+
+
+Weights = Annotated[
+    tuple[Bounded, ...], BeforeValidator(plain), Field(min_length=1, max_length=MAX_PARAMETERS)
+]
+
+
+class ParametersInit(Part):
+    """The same given parameters on every path."""
+
+    kind: Literal["parameters"] = "parameters"
+    u: Annotated[tuple[Weights, ...], BeforeValidator(plain), Field(min_length=1, max_length=MAX_PARAMETERS)]
+    """u[i][k], shape (width, depth + 1)."""
+
+
+Init = Annotated[BalancedInit | NormalInit | ParametersInit, Field(discriminator="kind")]
+
+
+class EnsembleSpec(Part):
+    """What a simulation needs; the base of `simulate` and `compare`."""
+
+    model: Diagonal
+    """The network."""
+    data: Data
+    """What it is trained on."""
+    dynamics: Dynamics
+    """How its parameters move."""
+    n_paths: Annotated[Count, Field(ge=1, le=MAX_PATHS)] = 4096
+    """Independent trajectories."""
+    n_steps: Annotated[Count, Field(ge=1, le=MAX_STEPS)] | None = None
+    """Updates per trajectory (sgd, gd)."""
+    duration: Annotated[Real, Field(gt=0, le=1e12)] | None = None
+    """SDE time per trajectory (sgf); one update of SGD takes the time learning_rate."""
+    coordinate: Literal["parameters", "model"] = "parameters"
+    """"parameters": every u_i^(k); "model": the reduced SDE of v on the balanced manifold (sgf only)."""
+    noise: Literal["gaussian", "three_point", "two_point"] = "gaussian"
+    """Increments of the Brownian motion (sgf only)."""
+    burn_in: Annotated[Real, Field(ge=0, lt=1)] = 0.5
+    """Fraction of the run left out of averages."""
+    init: Init = BalancedInit()
+    """Where the trajectories start."""
+    seed: Annotated[Count, Field(ge=0, lt=2**63)] | None = None
+    """Seed of all random streams; null derives it from the spec's own hash. The solution returns it."""
+    precision: Literal["float64", "float32"] = "float64"
+    """Arithmetic of the state; averages are always kept in float64."""
+    observables: tuple[ObservableName, ...] = ("value",)
+    """What is followed over time."""
+    n_records: Annotated[Count, Field(ge=1, le=10_000)] = 200
+    """Times at which observables are recorded."""
+
+    @model_validator(mode="after")
+    def _length_fits_dynamics(self) -> Self:
+        continuous = isinstance(self.dynamics, SGF)
+        wanted, other = ("duration", "n_steps") if continuous else ("n_steps", "duration")
+        if getattr(self, wanted) is None:
+            raise refusal(wanted, f"{wanted} is missing: dynamics {self.dynamics.kind!r} needs {wanted}.")
+        if getattr(self, other) is not None:
+            raise ValueError(
+                f"{other} does not apply to dynamics {self.dynamics.kind!r}: give {wanted} alone."
+            )
+        if not continuous and self.n_paths * (self.n_steps or 0) > MAX_PATH_STEPS:
+            raise refusal(
+                "n_steps",
+                f"n_paths * n_steps = {self.n_paths * (self.n_steps or 0):.3g} is beyond "
+                f"{MAX_PATH_STEPS:.0e}: ask for fewer paths or steps.",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit_dynamics(self) -> Self:
+        if not isinstance(self.dynamics, SGF):
+            for name, default in (("coordinate", "parameters"), ("noise", "gaussian")):
+                if getattr(self, name) != default:
+                    raise refusal(
+                        name,
+                        f"{name}={getattr(self, name)!r} needs dynamics 'sgf': "
+                        f"{self.dynamics.kind!r} allows only {default!r}.",
+                    )
+        if self.data.kind == "moments" and isinstance(self.dynamics, SGD):
+            raise refusal(
+                "data.kind",
+                "data of kind 'moments' cannot be drawn as minibatches: dynamics 'sgd' needs "
+                "'gaussian', 'samples' or 'dataset' data; with moments use 'sgf' or 'gd'.",
+            )
+        if (
+            isinstance(self.dynamics, SGD)
+            and self.dynamics.sampling == "epoch"
+            and self.data.kind == "gaussian"
+        ):
+            raise refusal(
+                "dynamics.sampling",
+                "dynamics.sampling='epoch' needs a finite data set ('samples' or 'dataset'): "
+                "gaussian data are drawn afresh, use 'iid'.",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parameters_fit_model(self) -> Self:
+        n_parameters = self.model.width * (self.model.depth + 1)
+        if self.coordinate == "parameters" and n_parameters > MAX_PARAMETERS:
+            raise refusal(
+                "model",
+                f"width * (depth + 1) = {n_parameters} parameters: "
+                f"a simulation takes at most {MAX_PARAMETERS}.",
+            )
+        if isinstance(self.init, ParametersInit):
+            shape = {len(row) for row in self.init.u}
+            if len(self.init.u) != self.model.width or shape != {self.model.depth + 1}:
+                raise refusal(
+                    "init.u",
+                    f"init.u has {len(self.init.u)} rows of lengths {sorted(shape)}: "
+                    f"need width={self.model.width} rows of depth + 1 = {self.model.depth + 1}.",
+                )
+        if self.coordinate == "model" and not isinstance(self.init, BalancedInit):
+            raise refusal(
+                "init.kind",
+                f"init.kind={self.init.kind!r} sets parameters, but coordinate='model' has none: "
+                "use 'balanced'.",
+            )
+        return self
+
+
+class Simulate(EnsembleSpec):
+    """An ensemble of SGD or SDE trajectories."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task": "simulate",
+                    "model": {"kind": "diagonal", "depth": 1, "width": 1},
+                    "data": {"kind": "gaussian", "slope": 1.0, "noise_std": 1.0},
+                    "dynamics": {"kind": "sgd", "learning_rate": 0.05, "batch_size": 1},
+                    "n_paths": 1024,
+                    "n_steps": 2000,
+                    "seed": 1,
+                }
+            ]
+        }
+    )
+
+    task: Literal["simulate"] = "simulate"
+
+
+class Compare(EnsembleSpec):
+    """The stationary law and the simulation of one model, with the distance between them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task": "compare",
+                    "model": {"kind": "diagonal", "depth": 1, "width": 1},
+                    "data": {"kind": "gaussian", "slope": 1.0, "noise_std": 1.0},
+                    "dynamics": {"kind": "sgf", "temperature": 0.1},
+                    "n_paths": 1024,
+                    "duration": 20.0,
+                    "seed": 1,
+                }
+            ]
+        }
+    )
+
+    task: Literal["compare"] = "compare"
+    temperature: Temperature | None = None
+    """Temperature of the law; null takes the dynamics' learning_rate / (batch_size (1 - momentum))."""
+    weight_decay: NonNegative | None = None
+    """Weight decay of the law; null takes that of the dynamics."""
+    grid: Grid = Grid()
+    """Where the density is returned."""
+
+    @property
+    def law_temperature(self) -> float:
+        """Temperature of the stationary law that the simulation is compared with."""
+        if self.temperature is not None:
+            return self.temperature
+        match self.dynamics:
+            case SGF():
+                return self.dynamics.temperature
+            case SGD():
+                return self.dynamics.learning_rate / (self.dynamics.batch_size * (1 - self.dynamics.momentum))
+            case GD():
+                return 0.0
+
+    @property
+    def law_weight_decay(self) -> float:
+        """Weight decay of the stationary law that the simulation is compared with."""
+        return self.dynamics.weight_decay if self.weight_decay is None else self.weight_decay
+
+
+Spec = Annotated[Stationary | Simulate | Compare, Field(discriminator="task")]
+SPEC: TypeAdapter[Stationary | Simulate | Compare] = TypeAdapter(Spec)
+
+
+def parse_spec(spec: Any) -> Stationary | Simulate | Compare:
+    """Validate a spec given as a dictionary or as a spec model.
+
+    Raises:
+        pydantic.ValidationError: a field is unknown, missing, of the wrong kind or out of bounds.
+    """
+    return SPEC.validate_python(spec)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of all specs, with descriptions and examples."""
+    return SPEC.json_schema()
