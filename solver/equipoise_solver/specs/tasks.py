@@ -129,8 +129,8 @@ class EnsembleSpec(Part):
         if getattr(self, wanted) is None:
             raise refusal(wanted, f"{wanted} is missing: dynamics {self.dynamics.kind!r} needs {wanted}.")
         if getattr(self, other) is not None:
-            raise ValueError(
-                f"{other} does not apply to dynamics {self.dynamics.kind!r}: give {wanted} alone."
+            raise refusal(
+                other, f"{other} does not apply to dynamics {self.dynamics.kind!r}: give {wanted} alone."
             )
         if not continuous and self.n_paths * (self.n_steps or 0) > MAX_PATH_STEPS:
             raise refusal(

@@ -1,0 +1,50 @@
+# Every verb sets up .venv by itself; a second call finds it ready.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := solver service clients tests examples benchmarks
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-seeds check format serve bench clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+install: $(READY) ## set up .venv with everything for development
+
+$(READY): pyproject.toml solver/equipoise_solver/version.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} found, 3.11 to 3.13 needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV) (once; a few minutes on a slow line) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY) ## the main job on real data: start the service, compare SGD with its law, draw the picture, stop
+	@$(BIN)/python -m examples.diabetes
+
+test: $(READY) ## run all tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-seeds: $(READY) ## run the statistical tests again with other seeds (SEED=n)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/solver --seed $(or $(SEED),1)
+
+check: $(READY) ## format, lint and strict types, changing nothing
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy solver/equipoise_solver service/equipoise_service clients/equipoise tests examples
+
+format: $(READY) ## format and mend what can be mended
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+serve: $(READY) ## the service on this machine, API and one worker (PORT=8000)
+	@$(BIN)/equipoise serve --port $(PORT)
+
+bench: $(READY) ## measure speed against named peers and write the tables in benchmarks/
+	@$(BIN)/python -m benchmarks.run
+
+clean: ## remove .venv, caches and what the demo made
+	rm -rf $(VENV) demo equipoise-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Worked examples on real data: each is one command and draws its picture."""
