@@ -1,0 +1,101 @@
+"""Real SGD on real data against its exact stationary law, through the whole service (`make demo`).
+
+Starts the embedded service on a free port, uploads diabetes.csv, compares SGD (learning rate 0.05, batch size 1) of a
+two-layer network with theory's law, prints a table, draws demo/stationary_law.png and stops the service.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from equipoise import Client, specs
+from equipoise.solutions import CompareSolution
+
+HERE = Path(__file__).parent
+PICTURE = Path("demo") / "stationary_law.png"
+READY = "Equipoise is ready at "
+START_DEADLINE_S = 60.0
+
+
+def main() -> int:
+    """Run the demonstration; 0 if theory and simulation agree in phase and both were shown."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="equipoise-demo-") as folder, service(Path(folder)) as url:
+        print(f"Embedded service (API and one worker) at {url}, its documentation at {url}/docs")
+        with Client(url) as lab:
+            dataset = lab.upload(HERE / "diabetes.csv", x="bmi", y="progression")
+            print(f"Uploaded examples/diabetes.csv: {dataset.n_rows} patients, id {dataset.id}")
+            solution = lab.submit(question(dataset.id)).result()
+    assert isinstance(solution, CompareSolution)
+    print_table(solution)
+    PICTURE.parent.mkdir(exist_ok=True)
+    figure = solution.plot().figure
+    figure.savefig(PICTURE, dpi=150)
+    print(f"\nPicture: {PICTURE}")
+    print("Documentation page: run `make serve`, then open http://127.0.0.1:8000/docs")
+    print(f"Done in {time.perf_counter() - started:.0f} s; the service is stopped.")
+    return 0
+
+
+def question(dataset_id: str) -> specs.Compare:
+    """The two-layer network on the standardised data, by real minibatch SGD."""
+    return specs.Compare(
+        model=specs.Diagonal(depth=1, width=1),
+        data=specs.DatasetData(id=dataset_id, standardize=True),
+        dynamics=specs.SGD(learning_rate=0.05, batch_size=1),
+        n_paths=8192,
+        n_steps=20_000,
+        observables=("value", "loss", "imbalance"),
+    )
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[str]:
+    """The embedded service on a free port, stopped in the end; yields its address."""
+    command = [sys.executable, "-m", "equipoise_service", "serve", "--port", "0", "--data-dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield _wait_until_ready(process)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if READY in line:
+            return line.split(READY)[1].split()[0]
+    raise RuntimeError(f"the service ended with code {process.wait()} before it was ready")
+
+
+def print_table(solution: CompareSolution) -> None:
+    """Theory beside simulation, with standard errors."""
+    law, ensemble, distance = solution.stationary, solution.simulation, solution.distance
+    error, spread = ensemble.standard_error or 0.0, ensemble.variance_standard_error or 0.0
+    rows = [
+        ("temperature T = learning rate / batch size", f"{law.temperature:.4f}", ""),
+        ("critical temperature Tc", _number(law.critical_temperature), ""),
+        ("phase", law.phase, ""),
+        ("mean of v", _number(law.mean), f"{_number(ensemble.mean)} +- {error:.4f}"),
+        ("mode of v", _number(law.mode), ""),
+        ("variance of v", _number(law.variance), f"{_number(ensemble.variance)} +- {spread:.4f}"),
+        ("Kolmogorov-Smirnov distance", "", f"{_number(distance.ks)} (sampling alone: {_number(distance.ks_bound)})"),
+        ("paths, diverged, absorbed", "", f"{ensemble.n_paths}, {ensemble.n_diverged}, {ensemble.n_absorbed}"),
+        ("SGD updates in all", "", f"{ensemble.path_steps:,}"),
+    ]
+    print(f"\n{'':44s}{'theory (SDE limit)':22s}simulated SGD")
+    for name, theory, simulated in rows:
+        print(f"{name:44s}{theory:22s}{simulated}")
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Data of a spec as the numerics want them: samples as arrays, or their moments."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.errors import InvalidModelError
+from equipoise_solver.specs import DatasetData, GaussianData, MomentsData, SamplesData
+from equipoise_solver.tasks.work import LoadDataset
+from equipoise_solver.theory import DataMoments
+
+Samples = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def load_samples(data: SamplesData | DatasetData, *, load_dataset: LoadDataset | None) -> Samples:
+    """The pairs (x, y), each of shape (n,), standardised if the spec asks for it.
+
+    Raises:
+        InvalidModelError: the dataset does not exist, or a column to be standardised is constant.
+    """
+    if isinstance(data, SamplesData):
+        x, y = np.array(data.x), np.array(data.y)
+    else:
+        x, y = _load(data.id, load_dataset)
+    return (_standardized(x, "data.x"), _standardized(y, "data.y")) if data.standardize else (x, y)
+
+
+def moments_of(
+    data: GaussianData | MomentsData | SamplesData | DatasetData, *, load_dataset: LoadDataset | None
+) -> DataMoments:
+    """Noise and landscape parameters of the data of a spec."""
+    match data:
+        case GaussianData():
+            return DataMoments.from_gaussian(data.slope, data.noise_std, data.input_std)
+        case MomentsData():
+            return DataMoments.from_values(data.alpha1, data.alpha2, data.alpha3, data.beta1, data.beta2)
+        case SamplesData() | DatasetData():
+            return DataMoments.from_samples(*load_samples(data, load_dataset=load_dataset))
+
+
+def _load(dataset_id: str, load_dataset: LoadDataset | None) -> Samples:
+    allowed = "the id of an uploaded dataset"
+    if load_dataset is None:
+        raise InvalidModelError(
+            "data.id", given=dataset_id, allowed=allowed, remedy="No store of datasets is attached here."
+        )
+    try:
+        return load_dataset(dataset_id)
+    except KeyError:
+        raise InvalidModelError(
+            "data.id", given=dataset_id, allowed=allowed, remedy="Upload it first."
+        ) from None
+
+
+def _standardized(column: NDArray[np.float64], field: str) -> NDArray[np.float64]:
+    centred = column - column.mean()
+    spread = float(np.sqrt(np.mean(centred**2)))
+    if spread == 0:
+        raise InvalidModelError(
+            field, given=float(column[0]), allowed="at least two different values", remedy="It is constant."
+        )
+    return centred / spread
