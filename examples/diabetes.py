@@ -84,8 +84,16 @@ def print_table(solution: CompareSolution) -> None:
         ("mean of v", _number(law.mean), f"{_number(ensemble.mean)} +- {error:.4f}"),
         ("mode of v", _number(law.mode), ""),
         ("variance of v", _number(law.variance), f"{_number(ensemble.variance)} +- {spread:.4f}"),
-        ("Kolmogorov-Smirnov distance", "", f"{_number(distance.ks)} (sampling alone: {_number(distance.ks_bound)})"),
-        ("paths, diverged, absorbed", "", f"{ensemble.n_paths}, {ensemble.n_diverged}, {ensemble.n_absorbed}"),
+        (
+            "Kolmogorov-Smirnov distance",
+            "",
+            f"{_number(distance.ks)} (sampling alone: {_number(distance.ks_bound)})",
+        ),
+        (
+            "paths, diverged, absorbed",
+            "",
+            f"{ensemble.n_paths}, {ensemble.n_diverged}, {ensemble.n_absorbed}",
+        ),
         ("SGD updates in all", "", f"{ensemble.path_steps:,}"),
     ]
     print(f"\n{'':44s}{'theory (SDE limit)':22s}simulated SGD")

@@ -50,7 +50,9 @@ class Checkpoint:
             archive.writestr(zipfile.ZipInfo(_META, _EPOCH), json.dumps(meta, sort_keys=True))
             for name in sorted(self.arrays):
                 content = io.BytesIO()
-                np.lib.format.write_array(content, np.ascontiguousarray(self.arrays[name]), allow_pickle=False)
+                np.lib.format.write_array(
+                    content, np.ascontiguousarray(self.arrays[name]), allow_pickle=False
+                )
                 archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), content.getvalue())
         return buffer.getvalue()
 

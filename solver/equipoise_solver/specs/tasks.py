@@ -55,7 +55,7 @@ class Stationary(Part):
     weight_decay: NonNegative = 0.0
     """gamma: adds gamma * |theta|^2 to the loss."""
     grid: Grid = Grid()
-    """Where the density is returned."""
+    """Points at which the density of the law is returned."""
 
 
 class BalancedInit(Part):
@@ -241,7 +241,7 @@ class Compare(EnsembleSpec):
     weight_decay: NonNegative | None = None
     """Weight decay of the law; null takes that of the dynamics."""
     grid: Grid = Grid()
-    """Where the density is returned."""
+    """Points at which the density of the law is returned."""
 
     @property
     def law_temperature(self) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.errors import UnsupportedCombinationError
 from equipoise_solver.specs import (
     Atom,
     Boundary,
@@ -19,7 +20,6 @@ from equipoise_solver.specs import (
     StationarySolution,
     spec_hash,
 )
-from equipoise_solver.errors import UnsupportedCombinationError
 from equipoise_solver.tasks.data import moments_of
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.theory import DataMoments, StationaryLaw, infinite_depth_law, stationary_law
@@ -85,9 +85,7 @@ def exact_law(
             allowed="0 with model.kind='diagonal_limit'",
             remedy="Any weight decay makes 0 the only stationary state of a deep network.",
         )
-    return infinite_depth_law(
-        moments, width_per_depth=model.width_per_depth, temperature=temperature
-    )
+    return infinite_depth_law(moments, width_per_depth=model.width_per_depth, temperature=temperature)
 
 
 def describe_law(law: StationaryLaw, *, temperature: float, grid: Grid) -> Law:
