@@ -1,7 +1,7 @@
 """Real SGD on real data against its exact stationary law, through the whole service (`make demo`).
 
-Starts the embedded service on a free port, uploads diabetes.csv, compares SGD (learning rate 0.05, batch size 1) of a
-two-layer network with theory's law, prints a table, draws demo/stationary_law.png and stops the service.
+Starts the embedded service on a free port, uploads diabetes.csv, compares SGD (learning rate 0.05, batch 1)
+of a two-layer network with theory's law, prints a table, draws demo/stationary_law.png and stops the service.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""A checkpoint: everything a computation needs to go on, as arrays and JSON, with the same bytes for the same content."""
+"""A checkpoint: what a computation needs to go on, as arrays and JSON; equal content has equal bytes."""
 
 import io
 import json

@@ -61,7 +61,8 @@ def solve(
     Args:
         spec: dictionary or spec model.
         device: "cpu" or "auto".
-        threads: threads of a simulation; None takes the processors of this machine. The result does not depend on it.
+        threads: threads of a simulation; None takes the processors of this machine. The result does not
+            depend on it.
         on_progress: called between chunks with the fraction done, 0..1, and live statistics.
         load_dataset: maps a dataset id to its (x, y); needed for data of kind "dataset".
 
