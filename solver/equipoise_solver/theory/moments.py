@@ -1,4 +1,4 @@
-"""The seven numbers by which scalar regression data (x, y) enter the theory: noise, landscape, and g(v) without cancellation."""
+"""The numbers by which scalar regression data (x, y) enter the theory, with g(v) free of cancellation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ROUNDING = 8.0 * np.finfo(float).eps
 class DataMoments:
     """Moments of scalar regression data for the loss (v*x - y)**2.
 
-    The gradient noise of the model coordinate v is 4*g(v), g(v) = alpha1*v**2 - 2*alpha2*v + alpha3, stored so that
-    g(v) = alpha1*(v - root)**2 + floor keeps its precision near its least value.
+    The gradient noise of the model coordinate v is 4*g(v), g(v) = alpha1*v**2 - 2*alpha2*v + alpha3, kept as
+    g(v) = alpha1*(v - root)**2 + floor, which is precise near its least value.
 
     Attributes:
         alpha1: Var[x**2], >= 0.
@@ -95,8 +95,8 @@ class DataMoments:
         """Moments given as numbers; delta is formed exactly and counts as 0 within the rounding of its terms.
 
         Raises:
-            InvalidModelError: a negative variance, beta1 <= 0, alpha2**2 > alpha1*alpha3 (no data have such moments),
-                or a number that is not finite.
+            InvalidModelError: a negative variance, beta1 <= 0, alpha2**2 > alpha1*alpha3 (which no data have), or
+                a number that is not finite.
         """
         _require_finite(
             {"alpha1": alpha1, "alpha2": alpha2, "alpha3": alpha3, "beta1": beta1, "beta2": beta2}
@@ -135,7 +135,7 @@ class DataMoments:
             y: targets, shape (n,), finite.
 
         Raises:
-            InvalidModelError: shapes that differ, no samples, a number that is not finite, or inputs all zero.
+            InvalidModelError: shapes that differ, no samples, inputs all zero, or a number that is not finite.
         """
         inputs, targets = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         if inputs.ndim != 1 or inputs.size == 0:

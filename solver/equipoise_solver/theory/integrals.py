@@ -1,0 +1,207 @@
+"""Integrals over resolved panels with their analytic ends: mass and moments for many points, a density table for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from equipoise_solver.theory.quadrature import (
+    INTEGRATE_SERIES,
+    ORDER,
+    TO_SERIES,
+    Array,
+    Ends,
+    Index,
+    Panels,
+)
+
+_STEPS = 60
+_UNDERFLOW = -650.0
+
+
+class SizeCoordinate(Protocol):
+    """A coordinate with a positive size whose moments are wanted."""
+
+    def log_size(self, y: Array, owner: Index) -> Array:
+        """The logarithm of the size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Mass (of exp(h)), mean and variance of the size, shape (n,) each."""
+
+    mass: Array
+    mean: Array
+    variance: Array
+
+
+def mass(panels: Panels, ends: Ends) -> Array:
+    """The integral of exp(h) over the whole line, shape (n,)."""
+    low, high = end_masses(panels, ends)
+    return panels.total(np.exp(panels.h)) + low + high
+
+
+def end_masses(panels: Panels, ends: Ends) -> tuple[Array, Array]:
+    """The mass beyond the outermost edges; 0 where the line is cut or dies out faster than a power."""
+    low = _over(np.exp(panels.h_left[panels.first()]), ends.left)
+    return low, _over(np.exp(panels.h_right[panels.last()]), ends.right)
+
+
+def _over(height: Array, rate: Array) -> Array:
+    return np.where(np.isfinite(rate), height / np.where(np.isfinite(rate), rate, 1.0), 0.0)
+
+
+def size_moments(panels: Panels, ends: Ends, coordinate: SizeCoordinate, *, reference: Array) -> Moments:
+    """Mass, mean and variance of the size; the variance about a reference near the mean loses no digits.
+
+    Args:
+        panels: resolved panels with log_size.
+        ends: as given to integrate().
+        coordinate: where log_size comes from.
+        reference: sizes near which narrow densities live, y = 0 there, shape (n,); nan where there is none.
+    """
+    first, last = panels.first(), panels.last()
+    weight = np.exp(panels.h)
+    owners = np.arange(first.size)
+    log_low = coordinate.log_size(panels.left[first], owners)
+    log_high = coordinate.log_size(panels.right[last], owners)
+    h_low, h_high = panels.h_left[first], panels.h_right[last]
+    tails = [
+        _over(np.exp(h_low + j * log_low), ends.left + j)
+        + _over(np.exp(h_high + j * log_high), ends.right - j)
+        for j in (0, 1, 2)
+    ]
+    whole = panels.total(weight) + tails[0]
+    size = np.exp(panels.log_size)
+    mean = (panels.total(weight * size) + tails[1]) / whole
+    near = (mean > 0.5 * reference) & (mean < 2.0 * reference)
+    base = np.where(near, reference, 0.0)
+    offset = size
+    if np.any(near):
+        narrow = reference[panels.owner][:, None] * np.expm1(panels.nodes)
+        offset = np.where(near[panels.owner][:, None], narrow, size)
+    shift = (panels.total(weight * offset) + tails[1] - base * tails[0]) / whole
+    spread = panels.total(weight * (offset - shift[panels.owner][:, None]) ** 2)
+    beyond = tails[2] - 2.0 * mean * tails[1] + mean**2 * tails[0]
+    return Moments(whole, mean, (spread + beyond) / whole)
+
+
+@dataclass(frozen=True, slots=True)
+class DensityTable:
+    """One density in y, normalised: log-density, distribution function and quantiles anywhere on its line."""
+
+    left: Array
+    right: Array
+    h_series: Array
+    mass_series: Array
+    below: Array
+    total: float
+    ends: tuple[float, float]
+    end_heights: tuple[float, float]
+
+    def log_density(self, y: Array) -> Array:
+        """log of the density with respect to y; -inf beyond a cut and where the density is below exp(-650)."""
+        inside = np.clip(y, self.left[0], self.right[-1])
+        panel, basis, _ = self._locate(inside)
+        h = np.einsum("ij,ij->i", basis, self.h_series[panel])
+        for end, (rate, height) in enumerate(zip(self.ends, self.end_heights, strict=True)):
+            distance = self.left[0] - y if end == 0 else y - self.right[-1]
+            straight = height - rate * distance if _is_power(rate, height) else np.full_like(y, -np.inf)
+            h = np.where(distance > 0, straight, h)
+        return h - np.log(self.total)
+
+    def cdf(self, y: Array) -> Array:
+        """The probability of values below y."""
+        inside = np.clip(y, self.left[0], self.right[-1])
+        panel, basis, half = self._locate(inside)
+        mass = self.below[panel] + half * np.einsum("ij,ij->i", basis, self.mass_series[panel])
+        low, high = (self._end_mass(end) for end in (0, 1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mass = np.where(y < self.left[0], low * _decay(self.ends[0], self.left[0] - y), mass)
+            rest = high * _decay(self.ends[1], y - self.right[-1])
+            mass = np.where(y > self.right[-1], self.total - rest, mass)
+        return np.clip(mass / self.total, 0.0, 1.0)
+
+    def quantile(self, q: Array) -> Array:
+        """y with cdf(y) = q; -inf and inf (or the cut) at 0 and 1."""
+        target = q * self.total
+        panel = np.clip(np.searchsorted(self.below, target, side="right") - 1, 0, self.left.size - 1)
+        half = 0.5 * (self.right - self.left)[panel]
+        t = _solve(self.mass_series[panel], (target - self.below[panel]) / half)
+        y = self.left[panel] + half * (t + 1.0)
+        low, high = (self._end_mass(end) for end in (0, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if low > 0:
+                y = np.where(target < low, self.left[0] + np.log(target / low) / self.ends[0], y)
+            if high > 0:
+                rest = (1.0 - q) * self.total
+                y = np.where(rest < high, self.right[-1] - np.log(rest / high) / self.ends[1], y)
+        return y
+
+    def _end_mass(self, end: int) -> float:
+        rate, height = self.ends[end], self.end_heights[end]
+        return float(np.exp(height) / rate) if _is_power(rate, height) else 0.0
+
+    def _locate(self, y: Array) -> tuple[Index, Array, Array]:
+        panel = np.clip(np.searchsorted(self.left, y, side="right") - 1, 0, self.left.size - 1)
+        half = 0.5 * (self.right - self.left)[panel]
+        t = (y - self.left[panel]) / half - 1.0
+        return panel.astype(np.intp), legendre.legvander(t, ORDER), half
+
+
+def density_table(panels: Panels, ends: Ends) -> DensityTable:
+    """The table of one resolved density (n = 1)."""
+    half = panels.half
+    h_series = (panels.slope * half[:, None]) @ (TO_SERIES @ INTEGRATE_SERIES)
+    h_series[:, 0] += panels.h_left
+    weight = np.exp(panels.h)
+    mass_series = weight @ (TO_SERIES @ INTEGRATE_SERIES)
+    inside = half * mass_series.sum(axis=1)  # Every Legendre polynomial is 1 at the right edge.
+    low, high = (float(value[0]) for value in end_masses(panels, ends))
+    below = low + np.concatenate([[0.0], np.cumsum(inside)])
+    return DensityTable(
+        left=panels.left,
+        right=panels.right,
+        h_series=h_series,
+        mass_series=mass_series,
+        below=below[:-1],
+        total=float(below[-1]) + high,
+        ends=(float(ends.left[0]), float(ends.right[0])),
+        end_heights=(float(panels.h_left[0]), float(panels.h_right[-1])),
+    )
+
+
+def _is_power(rate: float, height: float) -> bool:
+    return bool(np.isfinite(rate)) and height > _UNDERFLOW
+
+
+def _decay(rate: float, distance: Array) -> Array:
+    """exp(-rate*distance), 0 beyond an end that is no power."""
+    if not np.isfinite(rate):
+        return np.zeros_like(distance)
+    return np.exp(-rate * np.maximum(distance, 0.0))
+
+
+def _solve(series: Array, target: Array) -> Array:
+    """t in [-1, 1] at which each increasing Legendre series (point, coefficient) reaches its target.
+
+    Newton's method, replaced by bisection wherever it would leave the bracket.
+    """
+    low, high = np.full_like(target, -1.0), np.full_like(target, 1.0)
+    t = np.zeros_like(target)
+    slopes = np.stack([legendre.legder(row) for row in np.eye(ORDER + 1)])
+    derivative = series @ slopes
+    for _ in range(_STEPS):
+        basis = legendre.legvander(t, ORDER)
+        excess = np.einsum("ij,ij->i", basis, series) - target
+        low, high = np.where(excess < 0, t, low), np.where(excess < 0, high, t)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            newton = t - excess / np.einsum("ij,ij->i", basis[:, :ORDER], derivative)
+        step = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+        if np.all(np.abs(step - t) <= 1e-15):
+            break
+        t = step
+    return t
