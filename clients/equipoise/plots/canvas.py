@@ -1,0 +1,151 @@
+"""What all pictures share: figures, colours, marks, wording."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equipoise.errors import MissingExtraError
+from equipoise_solver import specs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The colour-blind safe palette of Okabe and Ito (2008).
+BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
+BARS, GREY = "#A9CCE3", "#595959"
+
+COORDINATE = "model coordinate v,  f(x) = v x"
+DENSITY = "probability density p(v)  [1/v]"
+TIME = "time t  [steps × learning rate]"
+
+
+def pyplot() -> Any:
+    """matplotlib.pyplot, imported now.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
+        raise MissingExtraError("Plotting", extra="plot", missing="matplotlib") from None
+    return plt
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Figure of a size in inches whose parts make room for each other."""
+    figure: Figure = pyplot().figure(figsize=(width, height), layout="constrained")
+    return figure
+
+
+def show_marks(
+    ax: "Axes",
+    *,
+    mean: float | None = None,
+    mode: float | None = None,
+    least_squares: float | None = None,
+    simulated_mean: float | None = None,
+) -> None:
+    """Draw vertical lines at the points of interest, those that exist."""
+    # The finest mark is drawn last: the points often coincide.
+    lines = (
+        (least_squares, GREY, "-", 1.0, "least squares β₂/β₁"),
+        (mean, VERMILLION, "--", 1.6, "mean"),
+        (simulated_mean, BLUE, ":", 1.8, "simulated mean"),
+        (mode, PURPLE, "-.", 1.6, "mode"),
+    )
+    for at, colour, style, width, name in lines:
+        if at is not None:
+            label = f"{name} = {number(at)}"
+            ax.axvline(at, color=colour, linestyle=style, linewidth=width, label=label, zorder=2.5)
+
+
+def show_atoms(ax: "Axes", atoms: tuple[specs.Atom, ...]) -> None:
+    """Draw each atom as a spike with its mass, from the axis to near the top: it has no density to scale."""
+    for atom in atoms:
+        mass = "mass set by the start" if atom.mass is None else f"mass {number(atom.mass)}"
+        ends = [0.0, 0.92]
+        transform = ax.get_xaxis_transform()
+        ax.plot(
+            [atom.at, atom.at],
+            ends,
+            color=VERMILLION,
+            linewidth=3.0,
+            transform=transform,
+            solid_capstyle="butt",
+            zorder=3,
+        )
+        label = f"atom at {number(atom.at)}, {mass}"
+        ax.plot(
+            [atom.at],
+            ends[1:],
+            "^",
+            color=VERMILLION,
+            markersize=10,
+            transform=transform,
+            label=label,
+            zorder=3,
+        )
+
+
+def finish(ax: "Axes", *, shown: tuple[float, float], top: float, title: str, is_own: bool) -> None:
+    """Set limits, labels, title and legend: below the axes of an own figure, where it is free otherwise."""
+    ax.set_xlim(*shown)
+    ax.set_ylim(0.0, top)
+    ax.set_xlabel(COORDINATE)
+    ax.set_ylabel(DENSITY)
+    ax.set_title(title, loc="left", fontsize="medium")
+    ax.spines[["top", "right"]].set_visible(False)
+    if is_own:
+        handles, _ = ax.get_legend_handles_labels()
+        columns = min(3, max(1, len(handles)))
+        ax.legend(
+            loc="upper left",
+            bbox_to_anchor=(0.0, -0.16),
+            borderaxespad=0.0,
+            ncols=columns,
+            frameon=False,
+            fontsize="small",
+        )
+    else:
+        ax.legend(loc="best", frameon=False, fontsize="small")
+
+
+def model_name(model: specs.Diagonal | specs.DiagonalLimit) -> str:
+    """Name of a model for a title."""
+    if isinstance(model, specs.DiagonalLimit):
+        return f"infinitely deep diagonal network, d/D = {number(model.width_per_depth)}"
+    name = {0: "linear regression", 1: "two-layer diagonal network"}.get(model.depth, "diagonal network")
+    return f"{name}, D = {model.depth}, d = {model.width}"
+
+
+def law_name(law: specs.Law) -> str:
+    """Phase and temperatures of a law for a title."""
+    words = [f"{law.phase} phase", f"T = {number(law.temperature)}"]
+    if law.critical_temperature is not None:
+        words.append(f"Tc = {number(law.critical_temperature)}")
+    if law.mode_vanishes_at is not None:
+        words.append(f"mode vanishes at T* = {number(law.mode_vanishes_at)}")
+    return ", ".join(words)
+
+
+def least_squares_point(spec: specs.Stationary | specs.Simulate | specs.Compare) -> float | None:
+    """Least-squares slope E[xy] / E[x^2] of the data, or None if the spec does not hold the data."""
+    match spec.data:
+        case specs.GaussianData():
+            return spec.data.slope
+        case specs.MomentsData():
+            return spec.data.beta2 / spec.data.beta1
+        case specs.SamplesData():
+            x, y = np.array(spec.data.x), np.array(spec.data.y)
+            if spec.data.standardize:
+                x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+            return float(np.mean(x * y) / np.mean(x * x))
+        case _:
+            return None
+
+
+def number(value: float) -> str:
+    """Write a number with four significant digits."""
+    return f"{value:.4g}"

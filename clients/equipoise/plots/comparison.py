@@ -1,0 +1,61 @@
+"""Picture of theory and simulation, one over the other."""
+
+from typing import TYPE_CHECKING
+
+from equipoise.plots.bars import ceiling, joint_range, range_of_histogram, range_of_law
+from equipoise.plots.canvas import (
+    finish,
+    law_name,
+    least_squares_point,
+    model_name,
+    new_figure,
+    number,
+    show_atoms,
+    show_marks,
+)
+from equipoise.plots.simulation import draw_histogram, ensemble_name
+from equipoise.plots.stationary import draw_law
+from equipoise_solver import specs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes":
+    """Draw the exact density over the simulated histogram, with their distance in the title."""
+    is_own = ax is None
+    if ax is None:
+        ax = new_figure(7.2, 5.0).subplots()
+    law, ensemble = solution.stationary, solution.simulation
+    least_squares = least_squares_point(solution.spec)
+    points = (0.0, law.mean, law.mode, ensemble.mean, least_squares, *(atom.at for atom in law.atoms))
+    shown = joint_range(range_of_law(law), range_of_histogram(ensemble.histogram), points=points)
+    bars = draw_histogram(ensemble, ax, shown)
+    draw_law(law, ax, shown)
+    top = ceiling((law.density.v, law.density.p), (bars.edges[:-1], bars.heights), shown=shown)
+    is_one_atom = len(law.atoms) == 1 and law.density.v.size < 2
+    show_marks(
+        ax,
+        mean=None if is_one_atom else law.mean,
+        mode=law.mode,
+        least_squares=least_squares,
+        simulated_mean=ensemble.mean,
+    )
+    show_atoms(ax, law.atoms)
+    lines = (
+        f"Theory and simulation: {model_name(solution.spec.model)}",
+        law_name(law),
+        ensemble_name(solution.spec, ensemble),
+        distance_text(solution.distance),
+    )
+    title = "\n".join(line for line in lines if line)
+    finish(ax, shown=shown, top=top, title=title, is_own=is_own)
+    return ax
+
+
+def distance_text(distance: specs.Distance) -> str:
+    """Say how far theory and simulation are apart, and whether chance explains it."""
+    if distance.ks is None or distance.ks_bound is None:
+        return ""
+    verdict = "within" if distance.ks <= distance.ks_bound else "beyond"
+    return f"KS distance {number(distance.ks)}, {verdict} the bound {number(distance.ks_bound)} of chance"

@@ -1,0 +1,86 @@
+"""The solutions as the client returns them: those of the specs, with plots."""
+
+from typing import TYPE_CHECKING, Any
+
+from equipoise.answers import read_model
+from equipoise.errors import UnexpectedAnswerError
+from equipoise_solver import specs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class StationarySolution(specs.StationarySolution):
+    """The exact stationary law, with a plot of it."""
+
+    def plot(self, ax: "Axes | None" = None, *, tails: bool = True) -> "Axes":
+        """Draw the density, its atoms, mode and mean.
+
+        Args:
+            ax: axes to draw into; a new figure if not given.
+            tails: add a small double-logarithmic picture that shows both ends.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        from equipoise.plots import draw_stationary
+
+        return draw_stationary(self, ax, tails=tails)
+
+
+class SimulateSolution(specs.SimulateSolution):
+    """An ensemble of trajectories, with a plot of it."""
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the histogram and, in a new figure, the observables over time below it.
+
+        Args:
+            ax: axes to draw the histogram into; then the observables are left out.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        from equipoise.plots import draw_simulation
+
+        return draw_simulation(self, ax)
+
+
+class CompareSolution(specs.CompareSolution):
+    """Theory and simulation of one model, with a plot of one over the other."""
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the exact density over the simulated histogram.
+
+        Args:
+            ax: axes to draw into; a new figure if not given.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        from equipoise.plots import draw_comparison
+
+        return draw_comparison(self, ax)
+
+
+AnySolution = StationarySolution | SimulateSolution | CompareSolution
+
+_CLASSES: dict[str, type[StationarySolution] | type[SimulateSolution] | type[CompareSolution]] = {
+    "stationary": StationarySolution,
+    "simulate": SimulateSolution,
+    "compare": CompareSolution,
+}
+
+
+def read_solution(content: Any) -> AnySolution:
+    """Read a solution from the JSON content that the service answers.
+
+    Raises:
+        UnexpectedAnswerError: it is no solution that this version knows.
+    """
+    task = content.get("task") if isinstance(content, dict) else None
+    if task not in _CLASSES:
+        raise UnexpectedAnswerError(
+            f"The answer is a solution of task {task!r}: this version knows {', '.join(_CLASSES)}. "
+            "Upgrade the client."
+        )
+    return read_model(_CLASSES[task], content)

@@ -1,0 +1,101 @@
+"""Turn a file or arrays into the upload of a dataset."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.effects import Request
+from equipoise.errors import InvalidArgumentError
+
+CONTENT_TYPES = {
+    ".csv": "text/csv",
+    ".npz": "application/x-npz",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+def upload_request(source: Any, *, x: Any, y: Any) -> Request:
+    """Make the request that uploads a dataset.
+
+    Args:
+        source: path of a CSV, NPZ or Parquet file; a pair of columns; a mapping of columns, such as a data
+            frame; or None, with the columns themselves as x and y.
+        x: name of the column of inputs, or the column itself if there is no source.
+        y: name of the column of labels, or the column itself.
+
+    Raises:
+        InvalidArgumentError: the file cannot be read, or the columns are no finite numbers of equal length.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return _file_request(Path(source), x, y)
+    if source is None:
+        if x is None or y is None or isinstance(x, str) or isinstance(y, str):
+            raise InvalidArgumentError("source", given=None, allowed="a path, or both columns as x= and y=")
+        columns = {"x": x, "y": y}
+    elif hasattr(source, "keys"):
+        columns = {"x": _picked(source, "x", x), "y": _picked(source, "y", y)}
+    elif isinstance(source, tuple) and len(source) == 2:
+        columns = {"x": source[0], "y": source[1]}
+    else:
+        allowed = "a path, a pair (x, y) of columns, or a mapping of columns"
+        raise InvalidArgumentError("source", given=source, allowed=allowed)
+    return _arrays_request(*(_numbers(name, column) for name, column in columns.items()))
+
+
+def _file_request(path: Path, x: Any, y: Any) -> Request:
+    for name, column in (("x", x), ("y", y)):
+        if column is not None and not isinstance(column, str):
+            raise InvalidArgumentError(name, given=column, allowed="the name of a column of the file")
+    kind = CONTENT_TYPES.get(path.suffix.lower())
+    if kind is None:
+        allowed = f"a file ending in {', '.join(CONTENT_TYPES)}"
+        raise InvalidArgumentError("source", given=str(path), allowed=allowed)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidArgumentError("source", given=str(path), allowed=f"a readable file ({reason})") from None
+    return _request(content, kind, {name: column for name, column in (("x", x), ("y", y)) if column})
+
+
+def _picked(source: Any, name: str, column: Any) -> Any:
+    key = name if column is None else column
+    names = list(source.keys())
+    if column is None and key not in names and len(names) == 2:
+        key = names[0 if name == "x" else 1]
+    if key not in names:
+        raise InvalidArgumentError(
+            name, given=key, allowed=f"one of the columns {', '.join(map(str, names))}"
+        )
+    return source[key]
+
+
+def _numbers(name: str, column: Any) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(column, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(name, given=column, allowed="a column of numbers") from None
+    if array.ndim != 1 or array.size < 2 or not np.isfinite(array).all():
+        given = f"array of shape {array.shape}"
+        raise InvalidArgumentError(
+            name, given=given, allowed="a one-dimensional column of two or more finite numbers"
+        )
+    return array
+
+
+def _arrays_request(x: NDArray[np.float64], y: NDArray[np.float64]) -> Request:
+    if x.size != y.size:
+        raise InvalidArgumentError("y", given=f"{y.size} entries", allowed=f"as many as x has, {x.size}")
+    buffer = io.BytesIO()
+    np.savez(buffer, x=x, y=y)
+    return _request(buffer.getvalue(), CONTENT_TYPES[".npz"], {})
+
+
+def _request(content: bytes, kind: str, query: dict[str, str]) -> Request:
+    headers = {"Content-Type": kind}
+    # Content-addressed: uploading twice stores once, so it may be retried. Large files need patience.
+    return Request("POST", "/v1/datasets", query=query, headers=headers, body=content, timeout_s=300.0)
