@@ -1,5 +1,8 @@
 """Closed forms and quadrature: the exact stationary laws of diagonal networks under SGD noise."""
 
+from equipoise_solver.theory.boundaries import Boundary
+from equipoise_solver.theory.laws import Atom, StationaryLaw
 from equipoise_solver.theory.moments import DataMoments
+from equipoise_solver.theory.stationary import infinite_depth_law, stationary_law
 
-__all__ = ["DataMoments"]
+__all__ = ["Atom", "Boundary", "DataMoments", "StationaryLaw", "infinite_depth_law", "stationary_law"]

@@ -1,4 +1,4 @@
-"""Closed forms: critical temperature, noise-free fixed point, mode, regimes, tails. Arrays in, arrays out, NaN = none."""
+"""Closed forms of critical temperature, fixed point, mode, regimes and tails, by arrays; NaN means none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from equipoise_solver.theory.coefficients import Array, Coefficients
 
 Regime = Literal["learned", "spike_and_mode", "spike_only", "sparse_with_mode", "sparse_only"]
-"""The five regimes of two-layer networks (depth 1) of [P1] figure 4, by T against Tc and Tc/3 and by the mode.
+"""The five regimes of two-layer networks (depth 1), [P1] figure 4, by T against Tc and Tc/3 and by the mode.
 
 learned           T < Tc/3: the density vanishes at 0 and has a mode                      (III)
 spike_and_mode    Tc/3 <= T < Tc: the density does not vanish at 0 and has a mode as well (II b)
@@ -24,7 +24,8 @@ _NEWTON_STEPS = 100
 def critical_temperature(c: Coefficients) -> Array:
     """Tc, above which the learned sector empties into v = 0; NaN where there is no such temperature.
 
-    Depth 1: beta2/alpha3 (0 if weight decay exceeds |E[xy]|). Deeper networks have none, except Tc = 0 if beta2 = 0.
+    Depth 1: beta2/alpha3 (0 if weight decay exceeds |E[xy]|). Deeper networks have none, but Tc = 0 if
+    beta2 = 0.
     """
     if c.depth == 0:
         return np.full(c.size, np.nan)
@@ -82,9 +83,9 @@ def two_layer_mode(c: Coefficients) -> Array:
 def two_layer_mode_vanishing(c: Coefficients) -> Array:
     """Depth 1: T*, at which the mode vanishes as T rises from 0; NaN where it never does or never exists.
 
-    The mode slides into 0 at Tc/3 unless 10 alpha2 beta2 > 3 alpha3 beta1; then it lives on beyond Tc/3 and merges
-    with the minimum of the density at the first zero above Tc/3 of the discriminant
-    beta1^2 + 2 p T + q T^2, p = 14 alpha1 beta2 - 10 alpha2 beta1, q = 16 alpha2^2 - 84 alpha1 floor*alpha1.
+    The mode slides into 0 at Tc/3 unless 10 alpha2 beta2 > 3 alpha3 beta1; then it lives on beyond Tc/3 and
+    merges with the minimum of the density at the first zero above Tc/3 of the discriminant
+    beta1^2 + 2 p T + q T^2, p = 14 alpha1 beta2 - 10 alpha2 beta1, q = 16 alpha2^2 - 84 Delta.
 
     References:
         [P1] prints the zero of the discriminant only, which is not T* in the first case.
@@ -92,7 +93,7 @@ def two_layer_mode_vanishing(c: Coefficients) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         slide = c.beta2 / (3.0 * c.alpha3)
         p = 14.0 * c.alpha1 * c.beta2 - 10.0 * c.alpha2 * c.beta1
-        q = 16.0 * c.alpha2**2 - 84.0 * c.alpha1 * (c.alpha1 * c.floor)
+        q = 16.0 * c.alpha2**2 - 84.0 * c.alpha1 * c.floor
         spread = np.sqrt(p**2 - q * c.beta1**2)
         # Both zeros in the form that divides by a sum of like signs: beta1^2/(-p -+ spread).
         zeros = np.stack([c.beta1**2 / (-p + spread), c.beta1**2 / (-p - spread)])
@@ -124,7 +125,7 @@ def line_mean(c: Coefficients) -> Array:
 
 
 def line_variance(c: Coefficients) -> Array:
-    """Depth 0: Var[v] = aT g(E[v])/(beta1 - aT alpha1) from Ito's formula for v**2; NaN where it is infinite."""
+    """Depth 0: Var[v] = aT g(E[v])/(beta1 - aT alpha1), from Ito's formula for v**2; NaN where infinite."""
     at = c.amplitude * c.temperature
     margin = c.beta1 - at * c.alpha1
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -132,10 +133,8 @@ def line_variance(c: Coefficients) -> Array:
 
 
 def tail_exponent(c: Coefficients) -> Array:
-    """The power s of p ~ |v|**s at infinity; NaN where the density falls faster than any power (alpha1 = 0)."""
+    """The power s of p ~ |v|**s at infinity; NaN where the density falls faster than powers (alpha1 = 0)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        if c.depth == 0:
-            value = -2.0 - c.stiffness * c.beta1 / c.alpha1
-        else:
-            value = np.full(c.size, -(c.power + 2.0))
+        line = c.stiffness * c.beta1 / c.alpha1 if c.depth == 0 else np.zeros(c.size)
+        value = -(c.power + 2.0) - line
     return np.where(c.alpha1 > 0, value, np.nan)

@@ -24,6 +24,9 @@ from equipoise_solver.theory.moments import DataMoments
 
 Array = NDArray[np.float64]
 
+# A force at the wall this small relative to its terms cannot be told from 0.
+_INTERPOLATES = 64.0 * float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
@@ -88,6 +91,26 @@ class Coefficients:
         """beta1*v - beta2 + pull*v**exponent, broadcast over the points."""
         linear = self.beta1 * v - self.beta2
         return linear + self.pull * v**self.exponent if np.any(self.pull) else linear
+
+    def wall_force(self) -> float | None:
+        """The force where g vanishes inside the line or sector, None if it does not vanish; one point (n =
+        1).
+
+        0 if the force cannot be told from rounding: then the data interpolate. A wall at v = 0 of depth >=
+        1 has the force of beta2 alone, as a pull of v**exponent says nothing there.
+        """
+        if not (self.alpha1[0] > 0 and self.floor[0] == 0 and (self.depth == 0 or self.root[0] >= 0)):
+            return None
+        wall, pull = float(self.root[0]), float(self.pull[0])
+        if wall == 0 and self.depth != 0:
+            return -float(self.beta2[0]) or None
+        terms = (
+            float(self.beta1[0]) * wall,
+            -float(self.beta2[0]),
+            pull * wall**self.exponent if pull else 0.0,
+        )
+        force = sum(terms)
+        return 0.0 if abs(force) <= _INTERPOLATES * sum(map(abs, terms)) else force
 
     def drift(self, v: Array) -> Array:
         """The drift of dv (Ito), [state/time]."""

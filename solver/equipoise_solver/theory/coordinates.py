@@ -1,4 +1,4 @@
-"""Coordinates y in which the densities are smooth on the scale of one, and the slope of their logarithm there.
+"""Coordinates y in which densities are smooth on the scale of one, and the slope of their logarithm there.
 
 Each coordinate maps y in (-inf, inf) to the interval on which the law lives:
 
@@ -7,8 +7,9 @@ Each coordinate maps y in (-inf, inf) to the interval on which the law lives:
     WallCoordinate    v = wall + scale*e^y              (wall, inf), where the noise vanishes at the wall
     GapCoordinate     v = wall/(1 + e^-y)               (0, wall)
 
-and h(y) = log p(v(y)) + log(dv/dy). `size` is v, or the distance to the wall: the positive quantity whose moments
-are wanted (none for depth 0, whose moments are closed forms); v = origin + size.
+and h(y) = log p(v(y)) + log(dv/dy). `size` is v, or the distance to the wall: the positive quantity whose
+moments are wanted (none for depth 0, whose moments are closed forms); v = origin + size. The last two are
+in walls.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def _spread(center: Array, width: Array, low: Array, high: Array) -> Array:
     reach = float(np.max(np.log2(np.maximum(high - low, width) / width)))
     ladder = np.concatenate([[0.0], 2.0 ** np.arange(np.ceil(reach) + 1)])
     offsets = np.concatenate([-ladder, ladder])
-    return np.clip(center[:, None] + width[:, None] * offsets, low[:, None], high[:, None])
+    result: Array = np.clip(center[:, None] + width[:, None] * offsets, low[:, None], high[:, None])
+    return result
 
 
 def _outer(low: Array, high: Array) -> Array:
@@ -40,7 +42,7 @@ def _outer(low: Array, high: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class SectorCoordinate:
-    """v = anchor*e^y for the sector (0, inf); `residual` is the force at the anchor, 0 where it is known to be."""
+    """v = anchor*e^y for the sector (0, inf); `residual` is the force at the anchor, 0 where known to be."""
 
     c: Coefficients
     anchor: Array
@@ -74,7 +76,8 @@ class SectorCoordinate:
 
     def value(self, y: Array) -> Array:
         """v of one point (n = 1)."""
-        return self.anchor[0] * np.exp(y)
+        result: Array = self.anchor[0] * np.exp(y)
+        return result
 
     def invert(self, v: Array) -> Array:
         """y of v inside the interval, one point (n = 1)."""
@@ -102,12 +105,13 @@ class SectorCoordinate:
                 depth = -c.exponent
                 fall = np.log(c.stiffness * c.beta2 / (alpha3 * depth)) - _LOG_FALL
                 edge = np.minimum(fall / depth, np.log(self.anchor))
-        return np.minimum(edge - np.log(self.anchor), -2.0 * self._width())
+        result: Array = np.minimum(edge - np.log(self.anchor), -2.0 * self._width())
+        return result
 
     def high_edge(self) -> Array:
         """Where h is straight (alpha1 > 0) or a first guess, to be extended, of where it has died out."""
         c, e = self.c, self.c.exponent
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             bends = [
                 np.log(2.0 * np.abs(c.root)) - np.log(_STRAIGHT),
                 0.5 * (np.log(c.floor / c.alpha1) - np.log(_STRAIGHT)),
@@ -170,16 +174,19 @@ class LineCoordinate:
 
     def value(self, y: Array) -> Array:
         """v of one point (n = 1)."""
-        return self.anchor[0] + self.scale[0] * np.sinh(y)
+        result: Array = self.anchor[0] + self.scale[0] * np.sinh(y)
+        return result
 
     def invert(self, v: Array) -> Array:
         """y of v, one point (n = 1)."""
-        return np.arcsinh((v - self.anchor[0]) / self.scale[0])
+        result: Array = np.arcsinh((v - self.anchor[0]) / self.scale[0])
+        return result
 
     def log_jacobian(self, y: Array, owner: Index) -> Array:
         """log(dv/dy)."""
         scale = np.log(self.scale)[owner].reshape(-1, *(1,) * (y.ndim - 1))
-        return scale + np.logaddexp(y, -y) - np.log(2.0)
+        result: Array = scale + np.logaddexp(y, -y) - np.log(2.0)
+        return result
 
     def edges(self) -> Array:
         """First panels out to where h is straight, graded about the anchor and the poles of 1/g."""

@@ -1,4 +1,4 @@
-"""Integrals over resolved panels with their analytic ends: mass and moments for many points, a density table for one."""
+"""Integrals over resolved panels and analytic ends: moments for many points, a density table for one."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class DensityTable:
     end_heights: tuple[float, float]
 
     def log_density(self, y: Array) -> Array:
-        """log of the density with respect to y; -inf beyond a cut and where the density is below exp(-650)."""
+        """log of the density in y; -inf beyond a cut and where the density is below exp(-650) of its peak."""
         inside = np.clip(y, self.left[0], self.right[-1])
         panel, basis, _ = self._locate(inside)
         h = np.einsum("ij,ij->i", basis, self.h_series[panel])
@@ -111,7 +111,8 @@ class DensityTable:
             distance = self.left[0] - y if end == 0 else y - self.right[-1]
             straight = height - rate * distance if _is_power(rate, height) else np.full_like(y, -np.inf)
             h = np.where(distance > 0, straight, h)
-        return h - np.log(self.total)
+        result: Array = h - np.log(self.total)
+        return result
 
     def cdf(self, y: Array) -> Array:
         """The probability of values below y."""
@@ -148,8 +149,8 @@ class DensityTable:
     def _locate(self, y: Array) -> tuple[Index, Array, Array]:
         panel = np.clip(np.searchsorted(self.left, y, side="right") - 1, 0, self.left.size - 1)
         half = 0.5 * (self.right - self.left)[panel]
-        t = (y - self.left[panel]) / half - 1.0
-        return panel.astype(np.intp), legendre.legvander(t, ORDER), half
+        basis = np.asarray(legendre.legvander((y - self.left[panel]) / half - 1.0, ORDER), dtype=np.float64)
+        return panel.astype(np.intp), basis, half
 
 
 def density_table(panels: Panels, ends: Ends) -> DensityTable:

@@ -95,8 +95,9 @@ class DataMoments:
         """Moments given as numbers; delta is formed exactly and counts as 0 within the rounding of its terms.
 
         Raises:
-            InvalidModelError: a negative variance, beta1 <= 0, alpha2**2 > alpha1*alpha3 (which no data have), or
-                a number that is not finite.
+            InvalidModelError: a negative variance, beta1 <= 0, alpha2**2 > alpha1*alpha3, which no data
+            have, or a
+                number that is not finite.
         """
         _require_finite(
             {"alpha1": alpha1, "alpha2": alpha2, "alpha3": alpha3, "beta1": beta1, "beta2": beta2}
@@ -135,7 +136,7 @@ class DataMoments:
             y: targets, shape (n,), finite.
 
         Raises:
-            InvalidModelError: shapes that differ, no samples, inputs all zero, or a number that is not finite.
+            InvalidModelError: shapes that differ, no samples, inputs all zero, numbers that are not finite.
         """
         inputs, targets = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         if inputs.ndim != 1 or inputs.size == 0:

@@ -1,7 +1,8 @@
-"""Densities on the line known by the derivative of their logarithm, integrated for many parameter points at once.
+"""Densities on the line known by the derivative of their logarithm, integrated for many parameter points.
 
-A density exp(h(y)) is given by its slope h'(y). Its line is cut into panels with Gauss-Legendre nodes, h follows by
-spectral integration outwards from its highest panel, and panels are halved until h and the integrands
+A density exp(h(y)) is given by its slope h'(y). Its line is cut into panels with Gauss-Legendre nodes, h
+follows
+by spectral integration outwards from its highest panel, and panels are halved until h and the integrands
 exp(h + j*log_size), j = 0, 1, 2, are resolved. Ends beyond which h is straight are integrated analytically.
 Nothing here knows about networks.
 """
@@ -44,7 +45,7 @@ _MAX_ROUNDS = 80
 class Ends:
     """How the line ends, per parameter point, shape (n,) each.
 
-    A positive rate r means h falls like -r*|y| beyond the outermost edge; inf means that h falls faster and that
+    A positive rate r means h falls like -r*|y| beyond the outermost edge; inf means that h falls faster and
     the line goes on as far as there is anything to integrate; nan means that the line is cut at the edge.
     """
 

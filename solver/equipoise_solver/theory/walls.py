@@ -1,4 +1,4 @@
-"""Coordinates for data whose noise vanishes at a point (delta = 0): the law lives on one side of that wall."""
+"""Coordinates for data whose noise vanishes at a point (delta = 0): the law lives on one side of it."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ class WallCoordinate:
 
     def value(self, y: Array) -> Array:
         """v of one point (n = 1)."""
-        return self.c.root[0] + self.scale[0] * np.exp(y)
+        result: Array = self.c.root[0] + self.scale[0] * np.exp(y)
+        return result
 
     def invert(self, v: Array) -> Array:
         """y of v inside the interval, one point (n = 1)."""
-        return np.log((v - self.c.root[0]) / self.scale[0])
+        result: Array = np.log((v - self.c.root[0]) / self.scale[0])
+        return result
 
     def log_jacobian(self, y: Array, owner: Index) -> Array:
         """log(dv/dy)."""
@@ -78,7 +80,8 @@ class WallCoordinate:
                 bends.append((np.log(strength * c.beta1) - np.log(_STRAIGHT)) / (1.0 - e))
                 bends.append((np.log(strength * force) - np.log(_STRAIGHT)) / (2.0 - e))
                 bends.append((np.log(strength * c.pull) - np.log(_STRAIGHT)) / (2.0 - 2.0 * e))
-        return np.maximum.reduce(bends) - np.log(self.scale)
+        result: Array = np.maximum.reduce(bends) - np.log(self.scale)
+        return result
 
     def edges(self, low: Array, high: Array) -> Array:
         """First panels, of equal length about one."""
@@ -119,11 +122,13 @@ class GapCoordinate:
 
     def value(self, y: Array) -> Array:
         """v of one point (n = 1)."""
-        return self.c.root[0] / (1.0 + np.exp(-y))
+        result: Array = self.c.root[0] / (1.0 + np.exp(-y))
+        return result
 
     def invert(self, v: Array) -> Array:
         """y of v inside the interval, one point (n = 1)."""
-        return np.log(v) - np.log(self.c.root[0] - v)
+        result: Array = np.log(v) - np.log(self.c.root[0] - v)
+        return result
 
     def log_jacobian(self, y: Array, owner: Index) -> Array:
         """log(dv/dy)."""
@@ -139,7 +144,8 @@ class GapCoordinate:
         if c.exponent:
             return np.full(c.size, -2.0)
         strength = 1.0 + c.stiffness / c.alpha1 * (c.beta1 / c.root + 4.0 * np.abs(c.beta2) / c.root**2)
-        return np.log(_STRAIGHT) - np.log(strength) - 2.0
+        result: Array = np.log(_STRAIGHT) - np.log(strength) - 2.0
+        return result
 
     def high_edge(self) -> Array:
         """A first guess, to be extended."""
