@@ -14,7 +14,7 @@ TASKS: dict[str, type[BaseModel]] = {
     "simulate": specs.Simulate,
     "compare": specs.Compare,
 }
-TAGS = {"task", "kind"}
+TAGS = ("task", "kind")
 
 
 def checked(spec: Any) -> specs.Stationary | specs.Simulate | specs.Compare:
@@ -47,7 +47,7 @@ def _field_error(spec: Any, item: Mapping[str, Any]) -> FieldError:
     if item["type"] in ("union_tag_invalid", "union_tag_not_found"):
         tag = str(context["discriminator"]).strip("'")
         path = f"{path}.{tag}" if path else tag
-        allowed = str(context.get("expected_tags") or _tags_at(path))
+        allowed = str(context.get("expected_tags") or _tags_at(item["loc"]))
         return FieldError(
             path, "no such kind" if "tag" in context else "missing", context.get("tag"), allowed
         )
@@ -85,8 +85,13 @@ def _get(node: Any, part: int | str) -> Any:
             return None
 
 
-def _tags_at(path: str) -> str:
-    return ", ".join(map(repr, TASKS)) if path == "task" else "one of the kinds in the documentation"
+def _tags_at(location: tuple[int | str, ...]) -> str:
+    """The tags that the union at a place offers."""
+    choices: list[type[BaseModel]] = list(TASKS.values())
+    for part in location:
+        choices = _below(choices, str(part))
+    tags = [repr(choice.model_fields[tag].default) for choice in choices for tag in _tags_of(choice)]
+    return ", ".join(tags)
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:
@@ -102,10 +107,14 @@ def _siblings(location: tuple[int | str, ...]) -> str:
 def _below(choices: list[type[BaseModel]], part: str) -> list[type[BaseModel]]:
     """Models that one step of pydantic's location leads to: the tag of a union chooses, a field descends."""
     for choice in choices:
-        if any(part == choice.model_fields[tag].default for tag in TAGS & choice.model_fields.keys()):
+        if any(part == choice.model_fields[tag].default for tag in _tags_of(choice)):
             return [choice]
     fields = [choice.model_fields[part] for choice in choices if part in choice.model_fields]
     return [model for field in fields for model in _models_in(field.annotation)]
+
+
+def _tags_of(choice: type[BaseModel]) -> list[str]:
+    return [tag for tag in TAGS if tag in choice.model_fields]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -1,0 +1,104 @@
+"""Solutions and jobs as a few lines of text for a terminal."""
+
+from collections.abc import Iterable, Sequence
+
+from equipoise.records import JobRecord
+from equipoise.solutions import AnySolution, CompareSolution, SimulateSolution, StationarySolution
+from equipoise_solver import specs
+
+Row = tuple[str, str]
+
+
+def summary(solution: AnySolution) -> str:
+    """What a reader wants to know first about a solution."""
+    match solution:
+        case StationarySolution():
+            rows = _law(solution)
+        case SimulateSolution():
+            rows = _ensemble(solution)
+        case CompareSolution():
+            rows = [
+                *(("theory " + name, value) for name, value in _law(solution.stationary)),
+                *(("simulated " + name, value) for name, value in _ensemble(solution.simulation)),
+                *_distance(solution.distance),
+            ]
+    took = [] if solution.seconds is None else [("seconds", _number(solution.seconds))]
+    return aligned([("task", solution.task), *rows, ("spec hash", solution.spec_hash), *took])
+
+
+def job_table(records: Iterable[JobRecord]) -> str:
+    """One line for each job, under a header."""
+    header = ("JOB", "STATUS", "DONE", "TASK", "SUBMITTED", "TAGS")
+    lines = [header]
+    for record in records:
+        submitted = f"{record.submitted_at:%Y-%m-%d %H:%M:%S}" if record.submitted_at else "-"
+        tags = ",".join(record.tags) or "-"
+        lines.append((record.id, record.status, f"{record.progress:.0%}", record.task, submitted, tags))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def job_line(record: JobRecord) -> str:
+    """State of a job in one line."""
+    place = f", place {record.queue_position}" if record.queue_position else ""
+    live = ", ".join(f"{name} {_number(value)}" for name, value in record.live.items() if _is_number(value))
+    reason = f": {record.error.message}" if record.error else ""
+    return f"{record.id}  {record.status}{place}{reason}  {record.progress:.0%}  {live}".rstrip()
+
+
+def aligned(rows: Sequence[Row]) -> str:
+    """Rows of a name and a value, values below each other."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows)
+
+
+def _law(law: specs.Law) -> list[Row]:
+    atoms = [
+        (
+            "atom",
+            f"at {_number(atom.at)}, mass {'set by the start' if atom.mass is None else _number(atom.mass)}",
+        )
+        for atom in law.atoms
+    ]
+    return [
+        ("phase", law.phase if law.regime is None else f"{law.phase} (regime {law.regime})"),
+        ("temperature", _number(law.temperature)),
+        ("critical temperature", _number(law.critical_temperature)),
+        *atoms,
+        ("mean", _number(law.mean)),
+        ("variance", _number(law.variance)),
+        ("mode", _number(law.mode)),
+        ("tail exponent", _number(law.tail_exponent)),
+        *(("note", note) for note in law.notes),
+    ]
+
+
+def _ensemble(ensemble: specs.Ensemble) -> list[Row]:
+    return [
+        ("mean", f"{_number(ensemble.mean)} +- {_number(ensemble.standard_error)}"),
+        ("variance", f"{_number(ensemble.variance)} +- {_number(ensemble.variance_standard_error)}"),
+        ("paths", f"{ensemble.n_paths}, {ensemble.n_diverged} diverged, {ensemble.n_absorbed} absorbed at 0"),
+        ("path-steps", _number(ensemble.path_steps)),
+        ("seed", str(ensemble.seed)),
+        ("outcome", ensemble.outcome),
+        *(("note", note) for note in ensemble.notes),
+    ]
+
+
+def _distance(distance: specs.Distance) -> list[Row]:
+    return [
+        ("KS distance", f"{_number(distance.ks)}, by chance at most {_number(distance.ks_bound)}"),
+        ("Wasserstein distance", _number(distance.wasserstein)),
+        ("mean difference", f"{_number(distance.mean_z)} standard errors"),
+    ]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.7g}"
