@@ -1,4 +1,4 @@
-"""The density of the learned state of one parameter point, with its moments, mode and, if any, barrier."""
+"""The density of the learned state of one point, with its moments, mode and, if any, barrier."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from equipoise_solver.theory.quadrature import (
 from equipoise_solver.theory.walls import GapCoordinate, WallCoordinate
 
 _AT_ZERO = np.zeros(1)
-# The search for a barrier starts where the pull outweighs the signal by this many e-foldings, and ends this many
+# The search for a barrier starts where the pull outweighs the signal by so many e-foldings, and ends so many
 # e-foldings from a wall.
 _BEYOND_BALANCE = 7.0
 _NEAR_WALL = 40.0

@@ -19,6 +19,7 @@ from equipoise_solver.theory.quadrature import (
 )
 
 _STEPS = 60
+_DIFFERENTIATE: Array = np.stack([legendre.legder(row) for row in np.eye(ORDER + 1)])
 _UNDERFLOW = -650.0
 
 
@@ -192,17 +193,18 @@ def _solve(series: Array, target: Array) -> Array:
     Newton's method, replaced by bisection wherever it would leave the bracket.
     """
     low, high = np.full_like(target, -1.0), np.full_like(target, 1.0)
+    rounding = 1e-15 * np.abs(series).sum(axis=1)
+    density = series @ _DIFFERENTIATE
     t = np.zeros_like(target)
-    slopes = np.stack([legendre.legder(row) for row in np.eye(ORDER + 1)])
-    derivative = series @ slopes
     for _ in range(_STEPS):
         basis = legendre.legvander(t, ORDER)
         excess = np.einsum("ij,ij->i", basis, series) - target
         low, high = np.where(excess < 0, t, low), np.where(excess < 0, high, t)
         with np.errstate(divide="ignore", invalid="ignore"):
-            newton = t - excess / np.einsum("ij,ij->i", basis[:, :ORDER], derivative)
-        step = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
-        if np.all(np.abs(step - t) <= 1e-15):
+            newton = t - excess / np.einsum("ij,ij->i", basis[:, :ORDER], density)
+        done = (np.abs(excess) <= rounding) | (np.abs(newton - t) <= 1e-15)
+        if np.all(done):
             break
-        t = step
+        inside = (newton > low) & (newton < high)
+        t = np.where(done, t, np.where(inside, newton, 0.5 * (low + high)))
     return t
