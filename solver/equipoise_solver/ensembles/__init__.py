@@ -1,0 +1,35 @@
+"""Compiled ensembles of diagonal networks: streams, noise, schemes, accumulators, plan and runner."""
+
+from equipoise_solver.ensembles.plan import EnsemblePlan
+from equipoise_solver.ensembles.problem import (
+    Balanced,
+    GaussianPairs,
+    Gd,
+    Given,
+    MomentsOnly,
+    Normal,
+    SamplePairs,
+    Sgd,
+    Sgf,
+)
+from equipoise_solver.ensembles.result import EnsembleResult, LostPath, TimeSeries, finish
+from equipoise_solver.ensembles.run import advance, begin
+
+__all__ = [
+    "Balanced",
+    "EnsemblePlan",
+    "EnsembleResult",
+    "GaussianPairs",
+    "Gd",
+    "Given",
+    "LostPath",
+    "MomentsOnly",
+    "Normal",
+    "SamplePairs",
+    "Sgd",
+    "Sgf",
+    "TimeSeries",
+    "advance",
+    "begin",
+    "finish",
+]

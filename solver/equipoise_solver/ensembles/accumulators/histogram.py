@@ -1,0 +1,35 @@
+"""Quantiles from the counts of a histogram."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def histogram_quantiles(
+    levels: NDArray[np.float64], edges: NDArray[np.float64], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Quantiles by linear interpolation within bins.
+
+    Args:
+        levels: probabilities, shape (q,), each in (0, 1).
+        edges: increasing, shape (n + 1,).
+        counts: shape (n + 2,): below the first edge, the bins, from the last edge on.
+
+    Returns:
+        values, shape (q,); -inf or inf where the quantile lies below or beyond the edges; NaN without
+        samples.
+    """
+    total = counts.sum()
+    if total == 0:
+        return np.full(levels.shape, np.nan)
+    reached = np.cumsum(counts[:-1]) / total
+    wanted = np.searchsorted(reached, levels, side="left")
+    values = np.empty(levels.shape)
+    for i, (level, bin_index) in enumerate(zip(levels, wanted, strict=True)):
+        if bin_index == 0:
+            values[i] = -np.inf
+        elif bin_index >= reached.size:
+            values[i] = np.inf
+        else:
+            share = (level - reached[bin_index - 1]) / (reached[bin_index] - reached[bin_index - 1])
+            values[i] = edges[bin_index - 1] + share * (edges[bin_index] - edges[bin_index - 1])
+    return values

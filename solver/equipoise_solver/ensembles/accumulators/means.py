@@ -1,0 +1,63 @@
+"""Means and squared deviations over paths, in blocks that merge from left to right.
+
+References:
+    Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances (1979).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Count, mean and sum of squared deviations of paths, for many quantities at once.
+
+    Attributes:
+        count: number of paths, any shape.
+        mean: of the same shape.
+        squares: sum of squared deviations from the mean, of the same shape.
+    """
+
+    count: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> "Means":
+        """No paths yet."""
+        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+
+    @property
+    def standard_error(self) -> NDArray[np.float64]:
+        """Standard error of the mean of independent paths; NaN for fewer than two."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.sqrt(self.squares / (self.count - 1) / self.count)
+        return np.where(self.count > 1, error, np.nan)
+
+
+def block_means(values: NDArray[np.float64]) -> Means:
+    """Means over the last axis; NaN entries are left out.
+
+    Args:
+        values: shape (..., lanes); padded lanes and lost paths are NaN.
+
+    Returns:
+        Means of shape (...).
+    """
+    there = np.isfinite(values)
+    count = there.sum(axis=-1).astype(np.float64)
+    filled = np.where(there, values, 0.0)
+    mean = filled.sum(axis=-1) / np.maximum(count, 1.0)
+    deviations = np.where(there, values - mean[..., None], 0.0)
+    return Means(count, mean, (deviations * deviations).sum(axis=-1))
+
+
+def merge_means(left: Means, right: Means) -> Means:
+    """Means of both sets of paths."""
+    count = left.count + right.count
+    share = right.count / np.maximum(count, 1.0)
+    gap = right.mean - left.mean
+    mean = left.mean + gap * share
+    return Means(count, mean, left.squares + right.squares + gap * gap * left.count * share)

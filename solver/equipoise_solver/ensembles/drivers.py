@@ -1,0 +1,232 @@
+"""The loops over blocks and steps, which call noise sources and schemes through function pointers.
+
+A driver takes a run of blocks from one common sample time to another. Between two sample times the lanes of
+an SDE scheme go at their own pace; at a sample time the second half of a pair of increments is left unused,
+so what a path draws depends on the sample times alone. A step of size 0, or NaN, before the sample time is a
+divergence: large values of v are not, since the law's own excursions reach v = V with a chance of about
+V**-0.5 per relaxation time (D = 1) and last a time of V**-2.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from equipoise_solver.ensembles.compiled import (
+    F8,
+    I8,
+    LANES,
+    U4,
+    U8,
+    array_of,
+    compiled,
+    features_signature,
+    flow_signature,
+    inlined,
+    noise_signature,
+    pointer_to,
+    state_scalar,
+    update_signature,
+)
+from equipoise_solver.ensembles.schemes.product_update import DIVERGED
+
+RUNNING, LOST, ABSORBED = 0, 1, 2
+"""Status of a path: on its way; diverged, its state is where it was found; absorbed at v = 0."""
+
+
+@inlined
+def _show(features: Any, state: Any, lane: Any, numbers: Any, out: Any, status: Any) -> Any:
+    """Features of a lane into `out`, and its new status."""
+    absorbed = features(state, lane, numbers, out)
+    if not (abs(out[0]) < DIVERGED and out[1] < np.inf):
+        return LOST
+    return ABSORBED if absorbed == 1 else status
+
+
+@inlined
+def _put(shown: Any, sample: Any, place: Any, status: Any, out: Any) -> None:
+    """One sample of one path: its features, zeros once it is absorbed, NaN once it is lost."""
+    for i in range(3):
+        value = out[i]
+        if status == LOST:
+            value = np.nan
+        if status == ABSORBED:
+            value = 0.0
+        shown[i, sample, place] = value
+
+
+def show_blocks(features: Any, state: Any, status: Any, lanes: Any, numbers: Any, shown: Any) -> None:
+    """Features of every path now, into shown[:, 0, :]; shape (3, 1, blocks * LANES)."""
+    out = np.zeros(3)
+    for b in range(state.shape[0]):
+        for j in range(lanes[b]):
+            if status[b, j] == RUNNING:
+                status[b, j] = _show(features, state[b], j, numbers, out, RUNNING)
+            _put(shown, 0, b * LANES + j, status[b, j], out)
+
+
+def run_flow(
+    draw: Any,
+    step: Any,
+    features: Any,
+    state: Any,
+    words: Any,
+    status: Any,
+    taken: Any,
+    lanes: Any,
+    interval: Any,
+    key: Any,
+    first_path: Any,
+    noise_numbers: Any,
+    table: Any,
+    numbers: Any,
+    work: Any,
+    shown: Any,
+) -> None:
+    """Take blocks of an SDE scheme through shown.shape[1] sample times, `interval` apart.
+
+    Args (of a block b, lane j): state (b, n_state, j), words (b, 4, j), status (b, j), taken (b, j), lanes
+    (b,).
+    """
+    n_samples = shown.shape[1]
+    noise = np.zeros((2, LANES))
+    left = np.zeros(LANES)
+    size = np.zeros(LANES)
+    active = np.zeros(LANES, dtype=np.uint8)
+    done = np.zeros(LANES, dtype=np.int64)
+    out = np.zeros(3)
+    nothing = np.zeros((1, 1), dtype=np.int32)
+    for b in range(state.shape[0]):
+        n = lanes[b]
+        n_active = np.int64(0)
+        for j in range(n):
+            on = status[b, j] == RUNNING
+            left[j] = interval if on else 0.0
+            active[j] = np.uint8(on)
+            done[j] = 0 if on else n_samples
+            n_active += np.int64(on)
+            if not on:
+                for i in range(n_samples):
+                    _put(shown, i, b * LANES + j, status[b, j], out)
+        while n_active > 0:
+            draw(words[b], active, noise, n, 0, 0, key, first_path, noise_numbers, table, nothing)
+            for half in range(2):
+                step(state[b], noise, half, left, size, n, numbers, work)
+                for j in range(n):
+                    taken[b, j] += np.int64(size[j] > 0.0)
+            for j in range(n):
+                if active[j] == 0:
+                    continue
+                if left[j] == 0.0:
+                    status[b, j] = _show(features, state[b], j, numbers, out, RUNNING)
+                    _put(shown, done[j], b * LANES + j, status[b, j], out)
+                    done[j] += 1
+                    left[j] = interval
+                elif not (size[j] > 0.0 and left[j] > 0.0):
+                    status[b, j] = LOST
+                if status[b, j] != RUNNING or done[j] == n_samples:
+                    for i in range(done[j], n_samples):
+                        _put(shown, i, b * LANES + j, status[b, j], out)
+                    left[j] = 0.0
+                    active[j] = np.uint8(0)
+                    n_active -= 1
+
+
+def run_updates(
+    draw: Any,
+    step: Any,
+    features: Any,
+    state: Any,
+    momentum: Any,
+    words: Any,
+    status: Any,
+    taken: Any,
+    lanes: Any,
+    times: Any,
+    key: Any,
+    first_path: Any,
+    noise_numbers: Any,
+    table: Any,
+    shuffles: Any,
+    numbers: Any,
+    work: Any,
+    shown: Any,
+) -> None:
+    """Take blocks of an update rule through the steps times[0] .. times[-1], sampling at times[1:]."""
+    batch = np.zeros((2, LANES))
+    active = np.ones(LANES, dtype=np.uint8)
+    out = np.zeros(3)
+    for b in range(state.shape[0]):
+        n = lanes[b]
+        first = first_path + np.uint64(b * LANES)
+        for i in range(times.shape[0] - 1):
+            for t in range(times[i], times[i + 1]):
+                fresh = np.int64(t == times[0])
+                draw(words[b], active, batch, n, t, fresh, key, first, noise_numbers, table, shuffles)
+                step(state[b], momentum[b], batch, taken[b], n, numbers, work)
+            for j in range(n):
+                if status[b, j] == RUNNING:
+                    status[b, j] = _show(features, state[b], j, numbers, out, RUNNING)
+                _put(shown, i, b * LANES + j, status[b, j], out)
+
+
+def show_kernel(precision: str) -> Any:
+    """`show_blocks`, compiled."""
+    signature = types.void(
+        pointer_to(features_signature(precision)),
+        array_of(state_scalar(precision), 3),
+        array_of(types.uint8, 2),
+        array_of(I8, 1),
+        array_of(F8, 1),
+        array_of(F8, 3),
+    )
+    return compiled(show_blocks, signature)
+
+
+def flow_kernel(precision: str) -> Any:
+    """`run_flow`, compiled."""
+    signature = types.void(
+        pointer_to(noise_signature()),
+        pointer_to(flow_signature(precision)),
+        pointer_to(features_signature(precision)),
+        array_of(state_scalar(precision), 3),
+        array_of(U4, 3),
+        array_of(types.uint8, 2),
+        array_of(I8, 2),
+        array_of(I8, 1),
+        F8,
+        array_of(U4, 1),
+        U8,
+        array_of(F8, 1),
+        array_of(F8, 2),
+        array_of(F8, 1),
+        array_of(F8, 2),
+        array_of(F8, 3),
+    )
+    return compiled(run_flow, signature)
+
+
+def update_kernel(precision: str) -> Any:
+    """`run_updates`, compiled."""
+    state = array_of(state_scalar(precision), 3)
+    signature = types.void(
+        pointer_to(noise_signature()),
+        pointer_to(update_signature(precision)),
+        pointer_to(features_signature(precision)),
+        state,
+        state,
+        array_of(U4, 3),
+        array_of(types.uint8, 2),
+        array_of(I8, 2),
+        array_of(I8, 1),
+        array_of(I8, 1),
+        array_of(U4, 1),
+        U8,
+        array_of(F8, 1),
+        array_of(F8, 2),
+        array_of(types.int32, 2),
+        array_of(F8, 1),
+        array_of(F8, 2),
+        array_of(F8, 3),
+    )
+    return compiled(run_updates, signature)

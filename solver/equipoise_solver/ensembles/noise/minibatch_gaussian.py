@@ -1,0 +1,134 @@
+"""Minibatches of Gaussian data by their two sums, exact in law, at a cost that does not grow with the batch.
+
+For x ~ N(0, sx^2), y = k x + N(0, s^2) a batch of S pairs enters only through A = mean x^2 = sx^2 chi2_S/S
+and B = mean x y, where B given A is N(k A, s^2 A/S). For S <= 16 chi2_S is -2 ln of a product of S//2
+uniforms, plus a squared normal if S is odd; for S > 16 it is its quantile function at Phi(normal), as a
+polynomial in the normal.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.ensembles.elementary import logarithm, normal_pair, unit_uniform
+from equipoise_solver.ensembles.noise.source import NoiseSource
+from equipoise_solver.ensembles.streams import MINIBATCHES, next_word
+
+LARGEST_DIRECT = 16
+"""Largest batch whose chi-squared is drawn from products of uniforms."""
+DEGREE, REACH = 15, 9.5
+"""Degree of the quantile polynomial, and the largest |normal| that the generator can give."""
+
+
+def fill_direct(
+    words: Any,
+    active: Any,
+    out: Any,
+    lanes: Any,
+    step: Any,
+    fresh: Any,
+    key: Any,
+    first_path: Any,
+    numbers: Any,
+    table: Any,
+    work: Any,
+) -> None:
+    """Put (A, B) into out[:, lane]; numbers = (S, sx^2/S, k, s/sqrt(S)); see `compiled.noise_signature`."""
+    pairs = np.int64(numbers[0]) // 2
+    odd = np.float64(np.int64(numbers[0]) % 2)
+    product = np.ones(lanes)
+    for j in range(lanes):
+        high, a, b, c, d = next_word(words[0, j], words[1, j], words[2, j], words[3, j])
+        low, a, b, c, d = next_word(a, b, c, d)
+        turn, a, b, c, d = next_word(a, b, c, d)
+        words[0, j], words[1, j], words[2, j], words[3, j] = a, b, c, d
+        out[0, j], out[1, j] = normal_pair(high, low, turn)
+    for _ in range(pairs):
+        for j in range(lanes):
+            high, a, b, c, d = next_word(words[0, j], words[1, j], words[2, j], words[3, j])
+            low, a, b, c, d = next_word(a, b, c, d)
+            words[0, j], words[1, j], words[2, j], words[3, j] = a, b, c, d
+            product[j] = product[j] * unit_uniform(high, low)
+    for j in range(lanes):
+        square = (odd * out[0, j] * out[0, j] - 2.0 * logarithm(product[j])) * numbers[1]
+        out[0, j] = square
+        out[1, j] = numbers[2] * square + numbers[3] * math.sqrt(square) * out[1, j]
+
+
+def fill_by_quantile(
+    words: Any,
+    active: Any,
+    out: Any,
+    lanes: Any,
+    step: Any,
+    fresh: Any,
+    key: Any,
+    first_path: Any,
+    numbers: Any,
+    table: Any,
+    work: Any,
+) -> None:
+    """Put (A, B) into out[:, lane]; numbers = (S, sx^2, k, s/sqrt(S), coefficients).
+
+    See `compiled.noise_signature`.
+    """
+    last = numbers.shape[0] - 1
+    for j in range(lanes):
+        high, a, b, c, d = next_word(words[0, j], words[1, j], words[2, j], words[3, j])
+        low, a, b, c, d = next_word(a, b, c, d)
+        turn, a, b, c, d = next_word(a, b, c, d)
+        z1, z2 = normal_pair(high, low, turn)
+        words[0, j], words[1, j], words[2, j], words[3, j] = a, b, c, d
+        root = numbers[last]
+        for i in range(last - 1, 3, -1):
+            root = root * z1 + numbers[i]
+        square = root * root * root * numbers[1]
+        out[0, j] = square
+        out[1, j] = numbers[2] * square + numbers[3] * math.sqrt(square) * z2
+
+
+def cube_root_quantile(batch_size: int) -> NDArray[np.float64]:
+    """Polynomial p with S p(z)^3 = the quantile of chi2_S at Phi(z), for |z| <= 9.5.
+
+    Wilson and Hilferty's cube root is close to linear in z. The coefficients interpolate at Chebyshev nodes
+    and are summed exactly rounded, so they are the same on every machine that has the same special functions.
+
+    Args:
+        batch_size: S > 16.
+
+    Returns:
+        coefficients, lowest order first, shape (16,).
+    """
+    from scipy.special import gammainccinv, gammaincinv, ndtr
+
+    n = DEGREE + 1
+    angles = [math.pi * (2 * i + 1) / (2 * n) for i in range(n)]
+    half = batch_size / 2
+    values = []
+    for angle in angles:
+        z = REACH * math.cos(angle)
+        quantile = 2 * (gammaincinv(half, float(ndtr(z))) if z < 0 else gammainccinv(half, float(ndtr(-z))))
+        values.append(math.pow(float(quantile) / batch_size, 1 / 3))
+    series = [
+        (1 if k == 0 else 2) / n * math.fsum(v * math.cos(k * t) for v, t in zip(values, angles, strict=True))
+        for k in range(n)
+    ]
+    power = np.polynomial.chebyshev.cheb2poly(series)
+    return np.asarray([power[i] / REACH**i for i in range(n)])
+
+
+def source(*, slope: float, noise_std: float, input_std: float, batch_size: int) -> NoiseSource:
+    """Minibatches of y = slope x + noise."""
+    spread = noise_std / math.sqrt(batch_size)
+    if batch_size <= LARGEST_DIRECT:
+        numbers = np.array([batch_size, input_std**2 / batch_size, slope, spread])
+        fill = fill_direct
+    else:
+        head = [batch_size, input_std**2, slope, spread]
+        numbers = np.concatenate([head, cube_root_quantile(batch_size)])
+        fill = fill_by_quantile
+    return NoiseSource(
+        name="minibatch_gaussian", fill=fill, purpose=MINIBATCHES, weak_order=None, numbers=numbers
+    )

@@ -1,0 +1,331 @@
+"""The plan of an ensemble: everything that fixes its numbers, validated."""
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.ensembles.compiled import LANES
+from equipoise_solver.ensembles.noise import (
+    INCREMENT_SOURCES,
+    NoiseSource,
+    full_batch,
+    minibatch_epoch,
+    minibatch_gaussian,
+    minibatch_iid,
+)
+from equipoise_solver.ensembles.observables import Scene, check_observables
+from equipoise_solver.ensembles.problem import (
+    Balanced,
+    Data,
+    Dynamics,
+    GaussianPairs,
+    Gd,
+    Given,
+    Init,
+    MomentsOnly,
+    Normal,
+    SamplePairs,
+    Sgd,
+    Sgf,
+    require,
+)
+from equipoise_solver.ensembles.schemes import FLOWS, UPDATES, Scheme, flow_name
+from equipoise_solver.errors import (
+    InvalidModelError,
+    LimitExceededError,
+    UnstableStepError,
+    UnsupportedCombinationError,
+)
+from equipoise_solver.theory.moments import DataMoments
+
+SHARD_BLOCKS = 256
+"""Blocks per shard, 65536 paths, the most that a checkpoint holds the state of."""
+TASK_BLOCKS = 16
+"""Most blocks that one thread takes at a time."""
+STEPS_PER_SAMPLE = 32
+"""Typical steps between two samples of a path."""
+UNIT_PATH_STEPS = 4_000_000
+"""Path-steps that one piece of work aims at, so that a run can stop and report."""
+MAX_SHOWN = 1 << 18
+"""Samples (times, paths) that one piece of work keeps, 24 bytes each."""
+MAX_PARAMETERS = 1024
+MAX_EPOCH_SAMPLES = 1 << 18
+"""Largest data set for sampling by epoch: a thread keeps 256 shuffles of it, 1 KiB per sample."""
+QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EnsemblePlan:
+    """An ensemble of trajectories of a diagonal network; two equal plans give the same bits.
+
+    Attributes:
+        depth: D >= 0.
+        width: d >= 1.
+        data: what the network is trained on.
+        dynamics: how its parameters move.
+        n_paths: independent trajectories, >= 1.
+        n_steps: updates per trajectory (Sgd, Gd).
+        duration: SDE time per trajectory, [time] (Sgf).
+        coordinate: "parameters", or "model" for the reduced SDE of v (Sgf with Balanced start).
+        init: where the trajectories start.
+        burn_in: fraction of the run left out of averages and histogram, [0, 1).
+        n_records: times at which observables are recorded after the start; at most n_steps of them are made.
+        observables: names from `observables.OBSERVABLES`.
+        edges: edges of the histogram, increasing, shape (n + 1,); None for edges about the minimum and about
+            0.
+        seed: 0 <= seed < 2**64.
+        precision: of the stored state; arithmetic, averages and noise are float64.
+
+    Raises:
+        SolverError: a field, or their combination, makes no sense; see `errors`.
+    """
+
+    depth: int
+    data: Data
+    dynamics: Dynamics
+    n_paths: int
+    seed: int
+    width: int = 1
+    n_steps: int | None = None
+    duration: float | None = None
+    coordinate: Literal["parameters", "model"] = "parameters"
+    init: Init = field(default_factory=Balanced)
+    burn_in: float = 0.5
+    n_records: int = 200
+    observables: tuple[str, ...] = ("value",)
+    edges: NDArray[np.float64] | None = None
+    precision: Literal["float64", "float32"] = "float64"
+
+    def __post_init__(self) -> None:
+        for name, value, low in (
+            ("model.depth", self.depth, 0),
+            ("model.width", self.width, 1),
+            ("n_paths", self.n_paths, 1),
+            ("n_records", self.n_records, 1),
+            ("seed", self.seed, 0),
+        ):
+            require(name, value, low=low)
+        if self.seed >= 2**64:
+            raise InvalidModelError("seed", given=self.seed, allowed="an integer below 2**64")
+        if not 0 <= self.burn_in < 1:
+            raise InvalidModelError("burn_in", given=self.burn_in, allowed="a number in [0, 1)")
+        _check_length(self)
+        _check_combination(self)
+        _check_init(self)
+        _check_stability(self)
+        check_observables(self.observables, self.scene)
+        _check_edges(self.edges)
+
+    @cached_property
+    def moments(self) -> DataMoments:
+        """What the SDE sees of the data."""
+        return self.data.moments
+
+    @cached_property
+    def scene(self) -> Scene:
+        """What observables may use."""
+        return Scene(self.moments, self.data.target_power)
+
+    @cached_property
+    def start_value(self) -> float:
+        """v at a balanced start; the least-squares solution elsewhere, as a typical value."""
+        if isinstance(self.init, Balanced) and self.init.value is not None:
+            return self.init.value
+        return self.moments.minimum
+
+    @cached_property
+    def temperature(self) -> float:
+        """T of the SDE, or of the SDE that matches the update rule."""
+        match self.dynamics:
+            case Sgf():
+                return self.dynamics.temperature
+            case Sgd():
+                return self.dynamics.learning_rate / (self.dynamics.batch_size * (1 - self.dynamics.momentum))
+            case Gd():
+                return 0.0
+
+    @cached_property
+    def noise_source(self) -> NoiseSource:
+        """Where the randomness comes from."""
+        match self.dynamics, self.data:
+            case Sgf() as flow, _:
+                return INCREMENT_SOURCES[flow.noise]()
+            case Gd(), _:
+                return full_batch.source(beta1=self.moments.beta1, beta2=self.moments.beta2)
+            case Sgd() as sgd, GaussianPairs() as pairs:
+                return minibatch_gaussian.source(
+                    slope=pairs.slope,
+                    noise_std=pairs.noise_std,
+                    input_std=pairs.input_std,
+                    batch_size=sgd.batch_size,
+                )
+            case Sgd() as sgd, SamplePairs() as samples:
+                draw = minibatch_epoch.source if sgd.sampling == "epoch" else minibatch_iid.source
+                return draw(x=samples.x, y=samples.y, batch_size=sgd.batch_size)
+        raise AssertionError("_check_combination refuses everything else")
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """How a state moves."""
+        if isinstance(self.dynamics, Sgf):
+            return FLOWS[flow_name(coordinate=self.coordinate, depth=self.depth)](
+                self.moments,
+                depth=self.depth,
+                width=self.width,
+                temperature=self.dynamics.temperature,
+                weight_decay=self.dynamics.weight_decay,
+                max_step=self.dynamics.step_size or math.inf,
+                relative_step=self.dynamics.tolerance,
+                typical_value=max(abs(self.moments.minimum), abs(self.start_value)),
+            )
+        return UPDATES["product_update"](
+            depth=self.depth,
+            width=self.width,
+            learning_rate=self.dynamics.learning_rate,
+            momentum=self.dynamics.momentum,
+            weight_decay=self.dynamics.weight_decay,
+        )
+
+    @cached_property
+    def typical_steps(self) -> float:
+        """Steps of one path, estimated for an SDE and exact for an update rule."""
+        if self.n_steps is not None:
+            return float(self.n_steps)
+        assert isinstance(self.dynamics, Sgf)
+        assert self.duration is not None
+        step = self.dynamics.tolerance / max(self.scheme.typical_rate, 1e-300)
+        return max(1.0, self.duration / min(step, self.dynamics.step_size or math.inf))
+
+    @cached_property
+    def path_steps(self) -> float:
+        """Steps of all paths, estimated for an SDE."""
+        return self.n_paths * self.typical_steps
+
+    @cached_property
+    def memory_bytes(self) -> float:
+        """Largest working memory of a run with few threads, estimated, [bytes]."""
+        paths = min(self.n_paths, SHARD_BLOCKS * LANES)
+        state = paths * (16.0 * self.scheme.n_state + 96.0)
+        thread = 8.0 * LANES * self.scheme.n_work + 4.0 * LANES * self.noise_source.work_columns
+        shown = 24.0 * MAX_SHOWN * (1 + len(self.observables))
+        return 2 * state + 4 * (thread + shown)
+
+    @cached_property
+    def histogram_edges(self) -> NDArray[np.float64]:
+        """The edges in force, shape (n + 1,)."""
+        return default_edges(self) if self.edges is None else np.asarray(self.edges, dtype=np.float64)
+
+
+def default_edges(plan: EnsemblePlan) -> NDArray[np.float64]:
+    """Edges on the scale of the fluctuations about the minimum, and logarithmic about 0 and outwards."""
+    centre = plan.moments.minimum
+    curvature = (plan.depth + 1) * plan.width ** (2 / (plan.depth + 1) - 1)
+    curvature *= max(abs(centre), 1e-3) ** (2 * plan.depth / (plan.depth + 1))
+    variance = curvature * plan.temperature * plan.moments.noise(centre) / plan.moments.beta1
+    scale = max(abs(centre), abs(plan.start_value), math.sqrt(variance), 1e-6)
+    spread = min(max(math.sqrt(variance), 1e-4 * scale), scale)
+    about_centre = centre + spread * np.sinh(np.linspace(-1, 1, 601) * math.asinh(1e4 * scale / spread))
+    decades = scale * np.logspace(-9, 1, 201)
+    return np.unique(np.concatenate([about_centre, decades, -decades]))
+
+
+def _check_length(plan: EnsemblePlan) -> None:
+    flow = isinstance(plan.dynamics, Sgf)
+    name, other = ("duration", "n_steps") if flow else ("n_steps", "duration")
+    if getattr(plan, other) is not None:
+        raise UnsupportedCombinationError(other, given=getattr(plan, other), allowed=f"{name} alone here")
+    length = getattr(plan, name)
+    if length is None:
+        raise InvalidModelError(name, given=None, allowed="a positive number, which these dynamics need")
+    require(name, length, low=0, strict=True)
+
+
+def _check_combination(plan: EnsemblePlan) -> None:
+    if isinstance(plan.dynamics, Sgd):
+        if isinstance(plan.data, MomentsOnly):
+            raise UnsupportedCombinationError(
+                "data.kind",
+                given="moments",
+                allowed="gaussian or samples data for sgd",
+                remedy="Moments do not fix the law of a minibatch: use sgf or gd.",
+            )
+        if plan.dynamics.sampling == "epoch":
+            _check_epoch(plan)
+    if plan.coordinate == "model" and not isinstance(plan.dynamics, Sgf):
+        raise UnsupportedCombinationError(
+            "coordinate",
+            given="model",
+            allowed='"parameters" for sgd and gd',
+            remedy="A balanced start stays balanced under them.",
+        )
+    if plan.coordinate == "model" and not isinstance(plan.init, Balanced):
+        raise UnsupportedCombinationError(
+            "init.kind", given=type(plan.init).__name__.lower(), allowed='"balanced" for coordinate="model"'
+        )
+    n = plan.width * (plan.depth + 1)
+    if plan.coordinate == "parameters" and n > MAX_PARAMETERS:
+        raise LimitExceededError(
+            "model.width",
+            given=plan.width,
+            allowed=f"at most {MAX_PARAMETERS} parameters, width * (depth + 1)",
+            remedy='For the balanced SDE use coordinate="model".',
+        )
+
+
+def _check_epoch(plan: EnsemblePlan) -> None:
+    if not isinstance(plan.data, SamplePairs):
+        raise UnsupportedCombinationError(
+            "dynamics.sampling",
+            given="epoch",
+            allowed='"iid" for data that are drawn afresh',
+            remedy="Epochs need a finite data set.",
+        )
+    if plan.data.x.size > MAX_EPOCH_SAMPLES:
+        raise LimitExceededError(
+            "dynamics.sampling",
+            given="epoch",
+            allowed=f"at most {MAX_EPOCH_SAMPLES} samples by epoch",
+            remedy='This data set is larger: use "iid".',
+        )
+
+
+def _check_init(plan: EnsemblePlan) -> None:
+    if not isinstance(plan.init, Given):
+        return
+    lengths = {len(row) for row in plan.init.u}
+    if len(plan.init.u) != plan.width or lengths != {plan.depth + 1}:
+        raise InvalidModelError(
+            "init.u",
+            given=[len(plan.init.u), sorted(lengths)],
+            allowed=f"width={plan.width} rows of depth + 1 = {plan.depth + 1} numbers",
+        )
+
+
+def _check_stability(plan: EnsemblePlan) -> None:
+    """Full-batch descent of depth 0 is linear: refuse a learning rate that certainly explodes."""
+    if plan.depth > 0 or not isinstance(plan.dynamics, Gd):
+        return
+    stiffness = 2 * (plan.moments.beta1 * plan.width + plan.dynamics.weight_decay)
+    bound = 2 * (1 + plan.dynamics.momentum) / stiffness
+    if plan.dynamics.learning_rate >= bound:
+        raise UnstableStepError(
+            "dynamics.learning_rate",
+            given=plan.dynamics.learning_rate,
+            allowed=f"learning_rate < 2 (1 + momentum)/curvature = {bound:.6g}",
+            remedy="Reduce it.",
+        )
+
+
+def _check_edges(edges: NDArray[np.float64] | None) -> None:
+    if edges is None:
+        return
+    values = np.asarray(edges, dtype=np.float64)
+    if values.ndim != 1 or values.size < 2 or not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0):
+        raise InvalidModelError("edges", given="edges", allowed="at least two finite numbers, increasing")
+
+
+__all__ = ["QUANTILE_LEVELS", "EnsemblePlan", "Normal", "default_edges"]

@@ -1,0 +1,184 @@
+"""The answer of an ensemble, from a checkpoint that is done."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.ensembles.accumulators import Means, histogram_quantiles
+from equipoise_solver.ensembles.plan import QUANTILE_LEVELS, EnsemblePlan
+from equipoise_solver.ensembles.schedule import schedule_of
+
+
+@dataclass(frozen=True)
+class LostPath:
+    """A path that diverged.
+
+    Attributes:
+        path: its number.
+        steps: updates it made before.
+        value: v where it was found, None if it is not finite.
+    """
+
+    path: int
+    steps: int
+    value: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class TimeSeries:
+    """An observable over time, averaged over the paths that have not diverged by then.
+
+    Attributes:
+        time: SDE time (sgf) or number of updates (sgd, gd), shape (n_records + 1,), the start first.
+        mean: shape (n_records + 1,).
+        standard_error: of the mean, shape (n_records + 1,); NaN for fewer than two paths.
+        count: paths behind each mean, shape (n_records + 1,).
+    """
+
+    time: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleResult:
+    """Statistics of an ensemble, over time after burn-in and over paths that did not diverge.
+
+    Standard errors come from the spread of time averages between independent paths.
+
+    Attributes:
+        n_paths: paths asked for.
+        n_averaged: paths behind the averages, n_paths - n_diverged.
+        n_diverged: paths that were lost: not finite, or |v| >= 1e150; the averages leave them out, the
+            histogram holds their samples up to then.
+        n_absorbed: paths that reached |v| < 1e-300 and stay at v = 0; they count as 0 in all averages.
+        path_steps: steps taken in all.
+        n_samples: samples of each path behind its averages.
+        mean: of v; NaN without paths.
+        standard_error: of the mean; NaN for fewer than two paths.
+        variance: of v, pooled over time and paths.
+        variance_standard_error: of the variance, by the delta method; not reliable where E[v^4] is infinite.
+        moments: E[v], E[v^2], E[v^3], E[v^4], pooled, shape (4,).
+        quantile_levels: shape (q,).
+        quantiles: by interpolation in the histogram, shape (q,); -inf or inf beyond its edges.
+        edges: of the histogram, shape (n + 1,).
+        counts: samples per bin, shape (n,).
+        underflow: samples below the first edge.
+        overflow: samples from the last edge on.
+        observables: name to series over time.
+        lost: the first diverged paths, at most 16.
+        notes: sentences that qualify the numbers.
+    """
+
+    n_paths: int
+    n_averaged: int
+    n_diverged: int
+    n_absorbed: int
+    path_steps: int
+    n_samples: int
+    mean: float
+    standard_error: float
+    variance: float
+    variance_standard_error: float
+    moments: NDArray[np.float64]
+    quantile_levels: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    underflow: int
+    overflow: int
+    observables: dict[str, TimeSeries]
+    lost: tuple[LostPath, ...]
+    notes: tuple[str, ...]
+
+
+def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
+    """The answer, from a checkpoint that is done.
+
+    Raises:
+        ValueError: work is left to do.
+    """
+    if not checkpoint.is_done:
+        raise ValueError(f"fraction={checkpoint.fraction:.3g} of the work is done: advance it to 1 first.")
+    schedule = schedule_of(plan)
+    paths = _means(checkpoint, "paths")
+    counts = checkpoint.arrays["counts"]
+    levels = np.array(QUANTILE_LEVELS)
+    edges = plan.histogram_edges
+    n_lost = int(checkpoint.scalars["n_lost"])
+    n_absorbed = int(checkpoint.scalars["n_absorbed"])
+    mean, error, variance, variance_error, moments = _summary(paths, origin=plan.moments.minimum)
+    return EnsembleResult(
+        n_paths=plan.n_paths,
+        n_averaged=int(paths.count[0]),
+        n_diverged=n_lost,
+        n_absorbed=n_absorbed,
+        path_steps=int(checkpoint.scalars["path_steps"]),
+        n_samples=schedule.n_samples - schedule.first_kept + 1,
+        mean=mean,
+        standard_error=error,
+        variance=variance,
+        variance_standard_error=variance_error,
+        moments=moments,
+        quantile_levels=levels,
+        quantiles=histogram_quantiles(levels, edges, counts),
+        edges=edges,
+        counts=counts[1:-1],
+        underflow=int(counts[0]),
+        overflow=int(counts[-1]),
+        observables=_series(plan, checkpoint, schedule.record_times()),
+        lost=tuple(LostPath(int(p), int(s), v) for p, s, v in checkpoint.scalars["lost"]),
+        notes=_notes(n_lost, n_absorbed, plan.n_paths),
+    )
+
+
+def _means(checkpoint: Checkpoint, name: str) -> Means:
+    return Means(*(checkpoint.arrays[f"{name}_{part}"] for part in ("count", "mean", "squares")))
+
+
+def _summary(paths: Means, *, origin: float) -> tuple[float, float, float, float, NDArray[np.float64]]:
+    """Mean, its error, variance, its error, and raw moments, from time averages of powers of v - origin."""
+    n = float(paths.count[0])
+    if n == 0:
+        nan = float("nan")
+        return nan, nan, nan, nan, np.full(4, nan)
+    off, square = float(paths.mean[0]), float(paths.mean[1])
+    variance = square - off * off
+    # Influence of a path on the variance: q - 2 off m, with Cov(m, q) from the spread of m + q.
+    squares = paths.squares
+    covariance = (squares[4] - squares[0] - squares[1]) / 2
+    influence = max(0.0, float(squares[1] + 4 * off * off * squares[0] - 4 * off * covariance))
+    error = float(np.sqrt(influence / (n - 1) / n)) if n > 1 else float("nan")
+    shifted = np.concatenate([[1.0], paths.mean[:4]])
+    binomials = ((1, 1), (1, 2, 1), (1, 3, 3, 1), (1, 4, 6, 4, 1))
+    moments = [
+        sum(c * origin ** (len(row) - 1 - k) * shifted[k] for k, c in enumerate(row)) for row in binomials
+    ]
+    return origin + off, float(paths.standard_error[0]), variance, error, np.array(moments)
+
+
+def _series(plan: EnsemblePlan, checkpoint: Checkpoint, time: NDArray[np.float64]) -> dict[str, TimeSeries]:
+    records = _means(checkpoint, "records")
+    return {
+        name: TimeSeries(
+            time=time,
+            mean=np.where(records.count[i] > 0, records.mean[i], np.nan),
+            standard_error=records.standard_error[i],
+            count=records.count[i].astype(np.int64),
+        )
+        for i, name in enumerate(plan.observables)
+    }
+
+
+def _notes(n_lost: int, n_absorbed: int, n_paths: int) -> tuple[str, ...]:
+    notes = []
+    if n_lost:
+        notes.append(
+            f"{n_lost} of {n_paths} paths diverged; left out of averages: they are conditional on survival."
+        )
+    if n_absorbed:
+        notes.append(f"{n_absorbed} of {n_paths} paths were absorbed at v = 0 and count as 0.")
+    return tuple(notes)

@@ -1,0 +1,154 @@
+"""When a run samples and records, and how it is cut into pieces of work: all fixed by the plan alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.ensembles.compiled import LANES
+from equipoise_solver.ensembles.plan import (
+    MAX_SHOWN,
+    SHARD_BLOCKS,
+    STEPS_PER_SAMPLE,
+    TASK_BLOCKS,
+    UNIT_PATH_STEPS,
+    EnsemblePlan,
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of work: some blocks of a shard, through some samples.
+
+    Attributes:
+        shard: index of the shard.
+        blocks: first block and the one after the last, within the shard.
+        samples: first sample interval and the one after the last; interval i ends at sample i + 1.
+    """
+
+    shard: int
+    blocks: tuple[int, int]
+    samples: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Times of samples and records, and the pieces of work in order: by shard, then by time, then by blocks.
+
+    Attributes:
+        n_paths: of the plan.
+        n_records: records after the start.
+        samples_per_record: sample intervals per record interval.
+        first_kept: samples with at least this index (1, 2, ...) are averaged.
+        samples_per_unit: sample intervals of a piece of work.
+        blocks_per_unit: blocks of a piece of work.
+        n_steps: updates per path; 0 for an SDE.
+        duration: SDE time per path; 0 for an update rule, [time].
+    """
+
+    n_paths: int
+    n_records: int
+    samples_per_record: int
+    first_kept: int
+    samples_per_unit: int
+    blocks_per_unit: int
+    n_steps: int
+    duration: float
+
+    @property
+    def n_samples(self) -> int:
+        """Samples per path after the start."""
+        return self.n_records * self.samples_per_record
+
+    @property
+    def interval(self) -> float:
+        """SDE time between samples, [time]."""
+        return self.duration / self.n_samples
+
+    @property
+    def n_shards(self) -> int:
+        """Shards of 65536 paths."""
+        return -(-self.n_paths // (SHARD_BLOCKS * LANES))
+
+    @property
+    def segments(self) -> int:
+        """Pieces into which the time of a shard is cut."""
+        return -(-self.n_samples // self.samples_per_unit)
+
+    def n_blocks(self, shard: int) -> int:
+        """Blocks of a shard."""
+        paths = min(self.n_paths - shard * SHARD_BLOCKS * LANES, SHARD_BLOCKS * LANES)
+        return -(-paths // LANES)
+
+    def lanes(self, shard: int) -> NDArray[np.int64]:
+        """Paths in each block of a shard, shape (n_blocks,)."""
+        first = shard * SHARD_BLOCKS * LANES + LANES * np.arange(self.n_blocks(shard))
+        return np.minimum(self.n_paths - first, LANES).astype(np.int64)
+
+    def tasks(self, shard: int) -> int:
+        """Pieces into which the blocks of a shard are cut."""
+        return -(-self.n_blocks(shard) // self.blocks_per_unit)
+
+    @property
+    def n_units(self) -> int:
+        """Pieces of work in all."""
+        last = self.n_shards - 1
+        return self.segments * (last * self.tasks(0) + self.tasks(last))
+
+    def unit(self, index: int) -> Unit:
+        """Piece of work number `index`."""
+        shard, rest = divmod(index, self.segments * self.tasks(0))
+        segment, task = divmod(rest, self.tasks(shard))
+        blocks = (
+            task * self.blocks_per_unit,
+            min((task + 1) * self.blocks_per_unit, self.n_blocks(shard)),
+        )
+        samples = (
+            segment * self.samples_per_unit,
+            min((segment + 1) * self.samples_per_unit, self.n_samples),
+        )
+        return Unit(shard, blocks, samples)
+
+    def row_end(self, index: int) -> int:
+        """First piece after `index` that needs the result of an earlier piece, or another shard."""
+        per_shard = self.segments * self.tasks(0)
+        shard, rest = divmod(index, per_shard)
+        return shard * per_shard + (rest // self.tasks(shard) + 1) * self.tasks(shard)
+
+    def steps_at(self, samples: tuple[int, int]) -> NDArray[np.int64]:
+        """Updates made at the start of an interval and at the end of each, shape (intervals + 1,)."""
+        index = range(samples[0], samples[1] + 1)
+        return np.array([i * self.n_steps // self.n_samples for i in index], dtype=np.int64)
+
+    def record_times(self) -> NDArray[np.float64]:
+        """SDE time or number of updates at each record, the start first, shape (n_records + 1,)."""
+        index = np.arange(self.n_records + 1)
+        if self.n_steps == 0:
+            return self.duration * index / self.n_records
+        per_record = [i * self.samples_per_record * self.n_steps // self.n_samples for i in index.tolist()]
+        return np.array(per_record, dtype=np.float64)
+
+
+def schedule_of(plan: EnsemblePlan) -> Schedule:
+    """The schedule that follows from a plan; sample times do not depend on the number of paths."""
+    n_steps = plan.n_steps or 0
+    n_records = min(plan.n_records, n_steps) if n_steps else plan.n_records
+    per_record = max(1, round(plan.typical_steps / n_records / STEPS_PER_SAMPLE))
+    n_samples = n_records * per_record
+    paths = min(plan.n_paths, SHARD_BLOCKS * LANES)
+    n_blocks = -(-paths // LANES)
+    blocks = max(1, min(TASK_BLOCKS, n_blocks // 8))
+    lanes = min(paths, blocks * LANES)
+    steps_per_sample = plan.typical_steps / n_samples
+    by_work = UNIT_PATH_STEPS / (lanes * steps_per_sample)
+    by_memory = MAX_SHOWN // (blocks * LANES)
+    return Schedule(
+        n_paths=plan.n_paths,
+        n_records=n_records,
+        samples_per_record=per_record,
+        first_kept=int(plan.burn_in * n_samples) + 1,
+        samples_per_unit=int(min(n_samples, max(1, min(by_work, by_memory)))),
+        blocks_per_unit=blocks,
+        n_steps=n_steps,
+        duration=plan.duration or 0.0,
+    )
