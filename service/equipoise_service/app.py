@@ -1,0 +1,83 @@
+"""The HTTP API as an application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import RedirectResponse
+
+from equipoise_service.chunks import Prepare
+from equipoise_service.deps import check_token, open_resources
+from equipoise_service.middleware import RequestMiddleware
+from equipoise_service.problems import MEDIA_TYPE, Problem, install_error_handlers
+from equipoise_service.routes import datasets, jobs, operations, solve
+from equipoise_service.settings import Settings
+from equipoise_solver.solve import prepare as solver_prepare
+from equipoise_solver.version import __version__
+
+_DESCRIPTION = """Exact stationary laws of SGD, and ensembles to test them.
+
+Send a spec to `POST /v1/solve` (closed forms) or `POST /v1/jobs` (everything). Refusals are
+`application/problem+json` with a stable `code` and the fields to blame."""
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        400: "The request cannot be read.",
+        401: "A valid token is needed.",
+        404: "There is no such thing.",
+        409: "The right request at the wrong moment.",
+        413: "The body is too large.",
+        415: "The content type is not read here.",
+        422: "The request makes no sense, or is beyond the limits.",
+        500: "The service failed.",
+        503: "Try again later.",
+    }.items()
+}
+
+
+def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> FastAPI:
+    """Make the application. Nothing is opened before it starts.
+
+    Args:
+        settings: settings of the service.
+        prepare: makes work out of a spec.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings, prepare) as resources:
+            app.state.resources = resources
+            yield
+
+    app = FastAPI(
+        title="Equipoise",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        responses=_REFUSALS,
+    )
+    app.state.settings = settings
+    for router in (solve.router, jobs.router, datasets.router, operations.router):
+        app.include_router(router, prefix="/v1", dependencies=[Depends(check_token)])
+    app.include_router(operations.health_router)
+    app.add_api_route("/", _to_docs, include_in_schema=False)
+    app.add_middleware(RequestMiddleware)
+    install_error_handlers(app)
+    return app
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with refusals under their own media type."""
+    document = app.openapi()
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {})
+                if status >= "400" and "application/json" in content:
+                    content[MEDIA_TYPE] = content.pop("application/json")
+    return document
+
+
+async def _to_docs() -> RedirectResponse:
+    return RedirectResponse("/docs")

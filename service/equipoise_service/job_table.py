@@ -1,0 +1,273 @@
+"""The jobs as rows: every query on them, and the one function that changes their status."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import sqlalchemy as sa
+
+from equipoise_service.database import idempotency_keys, insert_if_absent, job_tags, jobs
+
+Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+FINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
+UNFINISHED: frozenset[str] = frozenset(STATUSES) - FINAL
+LEGAL_SOURCES: dict[Status, frozenset[str]] = {
+    "queued": frozenset(),
+    "running": frozenset({"queued", "running"}),
+    "cancelling": frozenset({"running", "cancelling"}),
+    "succeeded": frozenset({"running"}),
+    "failed": frozenset({"queued", "running"}),
+    "cancelled": frozenset({"queued", "cancelling"}),
+    "timed_out": frozenset({"queued", "running"}),
+}
+"""From where each status may be reached; "running" again after a worker died."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. Times are seconds since 1970."""
+
+    id: str
+    content_id: str
+    attempt: int
+    task: str
+    spec: str
+    spec_hash: str
+    status: Status
+    queue: str
+    priority: int
+    timeout_seconds: float
+    progress: float
+    live: Mapping[str, Any]
+    worker: str | None
+    seconds: float | None
+    result: str | None
+    error_code: str | None
+    error_message: str | None
+    submitted_at: float
+    started_at: float | None
+    finished_at: float | None
+    updated_at: float
+    revision: int
+    tags: tuple[str, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in FINAL
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What a job starts from."""
+
+    content_id: str
+    task: str
+    spec: str
+    spec_hash: str
+    queue: str
+    priority: int
+    timeout_seconds: float
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a list of jobs goes on: after the job submitted at this time with this id."""
+
+    submitted_at: float
+    id: str
+
+
+def job_id_of(content_id: str, attempt: int) -> str:
+    """Id of an attempt: the content id, from the second attempt on with a suffix."""
+    return content_id if attempt == 1 else f"{content_id}-{attempt}"
+
+
+class JobTable:
+    """Queries on jobs. Methods that take a connection leave the transaction to the caller."""
+
+    def __init__(self, engine: sa.Engine, *, clock: Callable[[], float] = time.time) -> None:
+        self.engine = engine
+        self._clock = clock
+
+    def insert(self, connection: sa.Connection, new: NewJob, attempt: int) -> str | None:
+        """Add a queued job; None if that attempt exists already."""
+        now = self._clock()
+        job_id = job_id_of(new.content_id, attempt)
+        row = {
+            "id": job_id,
+            "content_id": new.content_id,
+            "attempt": attempt,
+            "task": new.task,
+            "spec": new.spec,
+            "spec_hash": new.spec_hash,
+            "status": "queued",
+            "queue": new.queue,
+            "priority": new.priority,
+            "timeout_seconds": new.timeout_seconds,
+            "progress": 0.0,
+            "live": "{}",
+            "submitted_at": now,
+            "updated_at": now,
+            "revision": 1,
+        }
+        return job_id if insert_if_absent(connection, jobs, row) else None
+
+    def add_tags(self, connection: sa.Connection, job_id: str, tags: Iterable[str]) -> None:
+        """Put tags on a job; those it has stay."""
+        known = set(connection.scalars(sa.select(job_tags.c.tag).where(job_tags.c.job_id == job_id)))
+        rows = [{"job_id": job_id, "tag": tag} for tag in sorted(set(tags) - known)]
+        if rows:
+            connection.execute(job_tags.insert(), rows)
+
+    def get(self, job_id: str) -> Job | None:
+        """The job with this id."""
+        with self.engine.connect() as connection:
+            return self._one(connection, jobs.c.id == job_id)
+
+    def latest_attempt(self, connection: sa.Connection, content_id: str) -> Job | None:
+        """The newest job with this content."""
+        return self._one(connection, jobs.c.content_id == content_id)
+
+    def by_idempotency_key(self, connection: sa.Connection, key: str) -> tuple[str, str] | None:
+        """Hash of the request and id of the job that a key belongs to."""
+        row = connection.execute(
+            sa.select(idempotency_keys.c.body_hash, idempotency_keys.c.job_id).where(
+                idempotency_keys.c.key == key
+            )
+        ).first()
+        return None if row is None else (row.body_hash, row.job_id)
+
+    def bind_idempotency_key(self, connection: sa.Connection, key: str, body_hash: str, job_id: str) -> bool:
+        """Bind a key to a job; False if it is bound already."""
+        row = {"key": key, "body_hash": body_hash, "job_id": job_id, "created_at": self._clock()}
+        return insert_if_absent(connection, idempotency_keys, row)
+
+    def n_unfinished(self, connection: sa.Connection) -> int:
+        """Number of jobs that are queued, running or cancelling."""
+        query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.status.in_(UNFINISHED))
+        return connection.scalar(query) or 0
+
+    def counts(self) -> dict[str, int]:
+        """Number of jobs by status."""
+        query = sa.select(jobs.c.status, sa.func.count()).group_by(jobs.c.status)
+        with self.engine.connect() as connection:
+            found = {row[0]: row[1] for row in connection.execute(query)}
+        return {status: found.get(status, 0) for status in STATUSES}
+
+    def queue_position(self, job: Job) -> int | None:
+        """How many jobs of its queue start before it; None if it is not queued."""
+        if job.status != "queued":
+            return None
+        ahead = sa.or_(
+            jobs.c.priority > job.priority,
+            sa.and_(jobs.c.priority == job.priority, jobs.c.submitted_at < job.submitted_at),
+        )
+        query = (
+            sa.select(sa.func.count())
+            .select_from(jobs)
+            .where(jobs.c.status == "queued", jobs.c.queue == job.queue, ahead)
+        )
+        with self.engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def newest(
+        self, *, status: Status | None = None, tag: str | None = None, after: Page | None = None, limit: int
+    ) -> list[Job]:
+        """Jobs from the newest to the oldest."""
+        query = sa.select(jobs).order_by(jobs.c.submitted_at.desc(), jobs.c.id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(jobs.c.status == status)
+        if tag is not None:
+            query = query.where(jobs.c.id.in_(sa.select(job_tags.c.job_id).where(job_tags.c.tag == tag)))
+        if after is not None:
+            same_time = sa.and_(jobs.c.submitted_at == after.submitted_at, jobs.c.id < after.id)
+            query = query.where(sa.or_(jobs.c.submitted_at < after.submitted_at, same_time))
+        with self.engine.connect() as connection:
+            return self._with_tags(connection, connection.execute(query).mappings().all())
+
+    def unsettled(self, *, older_than_s: float) -> list[Job]:
+        """Unfinished jobs that have not changed for some time."""
+        query = sa.select(jobs).where(
+            jobs.c.status.in_(UNFINISHED), jobs.c.updated_at <= self._clock() - older_than_s
+        )
+        with self.engine.connect() as connection:
+            return self._with_tags(connection, connection.execute(query).mappings().all())
+
+    def unfinished_ids(self) -> set[str]:
+        """Ids of the jobs that still need their checkpoints."""
+        with self.engine.connect() as connection:
+            return set(connection.scalars(sa.select(jobs.c.id).where(jobs.c.status.in_(UNFINISHED))))
+
+    def move(self, job_id: str, to: Status, **changes: Any) -> bool:
+        """Change the status of a job, if that move is legal from where it is now.
+
+        Args:
+            job_id: the job.
+            to: new status.
+            changes: other columns to set with it.
+
+        Returns:
+            Whether the job was moved.
+        """
+        now = self._clock()
+        values: dict[str, Any] = {"status": to, "updated_at": now, "revision": jobs.c.revision + 1, **changes}
+        if to == "running":
+            values["started_at"] = sa.func.coalesce(jobs.c.started_at, now)
+        if to in FINAL:
+            values["finished_at"] = now
+        query = (
+            sa.update(jobs).where(jobs.c.id == job_id, jobs.c.status.in_(LEGAL_SOURCES[to])).values(values)
+        )
+        with self.engine.begin() as connection:
+            return connection.execute(query).rowcount == 1
+
+    def record_progress(self, job_id: str, progress: float, live: Mapping[str, Any], worker: str) -> bool:
+        """Show how far a running job is; False if it is not to go on."""
+        query = (
+            sa.update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.status == "running")
+            .values(
+                progress=sa.case((jobs.c.progress > progress, jobs.c.progress), else_=progress),
+                live=json.dumps(dict(live), allow_nan=False),
+                worker=worker,
+                updated_at=self._clock(),
+                revision=jobs.c.revision + 1,
+            )
+        )
+        with self.engine.begin() as connection:
+            return connection.execute(query).rowcount == 1
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job, its tags and its idempotency keys."""
+        with self.engine.begin() as connection:
+            connection.execute(idempotency_keys.delete().where(idempotency_keys.c.job_id == job_id))
+            connection.execute(job_tags.delete().where(job_tags.c.job_id == job_id))
+            connection.execute(jobs.delete().where(jobs.c.id == job_id))
+
+    def is_result_used(self, digest: str) -> bool:
+        """Whether some job has this result."""
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(jobs.c.id).where(jobs.c.result == digest)).first() is not None
+
+    def _one(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Job | None:
+        query = sa.select(jobs).where(condition).order_by(jobs.c.attempt.desc()).limit(1)
+        found = self._with_tags(connection, connection.execute(query).mappings().all())
+        return found[0] if found else None
+
+    def _with_tags(self, connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[Job]:
+        tags: dict[str, list[str]] = {row["id"]: [] for row in rows}
+        if tags:
+            query = sa.select(job_tags).where(job_tags.c.job_id.in_(tags)).order_by(job_tags.c.tag)
+            for row in connection.execute(query):
+                tags[row.job_id].append(row.tag)
+        return [Job(**{**row, "live": _numbers(row["live"]), "tags": tuple(tags[row["id"]])}) for row in rows]
+
+
+def _numbers(text: str) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(text)
+    return content

@@ -1,0 +1,104 @@
+"""JSON bodies: bounded while they stream in, read once, with the right content type."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pydantic_core
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from equipoise_service.errors import MalformedError
+
+
+class JsonRequest(Request):
+    """A request whose body is JSON and no larger than the service allows."""
+
+    async def body(self) -> bytes:
+        """The bytes of the body.
+
+        Raises:
+            MalformedError: wrong content type, or too large.
+        """
+        if not hasattr(self, "_body"):
+            _check_content_type(self)
+            self._body = await read_bounded(self, self.app.state.settings.max_body_bytes)
+            if not self._body:
+                raise MalformedError(
+                    "The body is empty: need a JSON object, as shown at /docs.", code="malformed_json"
+                )
+        return self._body
+
+    async def json(self) -> Any:
+        """The content of the body; NaN and infinities pass, for validation to name their field.
+
+        Raises:
+            MalformedError: the body is not JSON.
+        """
+        if not hasattr(self, "_json"):
+            try:
+                self._json = pydantic_core.from_json(await self.body(), allow_inf_nan=True)
+            except ValueError as error:
+                raise MalformedError(
+                    f"The body is not JSON: {error}. Need one object in UTF-8, as shown at /docs.",
+                    code="malformed_json",
+                ) from None
+        return self._json
+
+
+class JsonRoute(APIRoute):
+    """A route whose requests, if they have a body, have a JSON one."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Handler of the route."""
+        handle = super().get_route_handler()
+
+        async def handle_json(request: Request) -> Response:
+            return await handle(JsonRequest(request.scope, request.receive))
+
+        return handle_json
+
+
+async def read_bounded(request: Request, limit: int) -> bytes:
+    """Read a body of at most `limit` bytes.
+
+    Raises:
+        MalformedError: it is larger; the rest is not read.
+    """
+    check_declared_length(request, limit)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def check_declared_length(request: Request, limit: int) -> None:
+    """Refuse a body that says itself that it is too large, before reading it."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large(limit)
+
+
+def too_large(limit: int) -> MalformedError:
+    """Refusal of a body beyond the limit; the connection ends, for the rest stays unread."""
+    return MalformedError(
+        f"The body is larger than {limit} bytes: send less (see /v1/limits), "
+        "for many samples upload a dataset.",
+        code="body_too_large",
+        headers={"Connection": "close"},
+    )
+
+
+def _check_content_type(request: Request) -> None:
+    given = request.headers.get("content-type", "")
+    kind = given.split(";", 1)[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise MalformedError(
+            f"Content-Type {given[:100]!r} is not read here: send Content-Type: application/json.",
+            code="unsupported_media_type",
+            headers={"Accept": "application/json"},
+        )

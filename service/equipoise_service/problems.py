@@ -1,0 +1,223 @@
+"""Problems: every refusal as RFC 9457 `application/problem+json`, with a stable code and the fields."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from equipoise_service.errors import REASONS, ServiceError
+from equipoise_solver.errors import SolverError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+# What was given is echoed up to here: enough to recognise it, never megabytes.
+_ECHO_CHARACTERS = 200
+_MAX_FIELDS = 20
+_BY_STATUS = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+_DISCRIMINATORS = ("task", "kind")
+
+
+class FieldProblem(BaseModel):
+    """One field that is to blame."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    field: str
+    """Path of the field, for example data.noise_std."""
+    message: str
+    """What is wrong and what would be accepted."""
+    given: Any = None
+    """What was given, shortened."""
+    allowed: str | None = None
+    """What would be accepted."""
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    type: str
+    """URI of the kind of problem, made from the code."""
+    title: str
+    """The kind of problem in words; the same for each code."""
+    status: int
+    """HTTP status."""
+    detail: str
+    """What was given, what is allowed, what to do."""
+    code: str = Field(json_schema_extra={"enum": [*sorted(REASONS)]})
+    """Stable code of the kind of problem."""
+    errors: list[FieldProblem]
+    """The fields that are to blame."""
+    request_id: str
+    """Id of the request in the log, also in the header X-Request-ID."""
+
+
+def problem_response(error: ServiceError, request_id: str) -> Response:
+    """The answer that an error becomes."""
+    reason = REASONS[error.code]
+    content = {
+        "type": f"about:blank#{error.code}",
+        "title": reason.title,
+        "status": reason.status,
+        "detail": error.detail,
+        "code": error.code,
+        "errors": error.errors,
+        "request_id": request_id,
+    }
+    body = json.dumps(content, allow_nan=False).encode()
+    return Response(body, reason.status, {**error.headers, "Cache-Control": "no-store"}, MEDIA_TYPE)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every error of this application with a problem."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        return problem_response(as_service_error(error, request), request_id_of(request))
+
+    for kind in (ServiceError, SolverError, RequestValidationError, ValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+
+
+def request_id_of(request: Request) -> str:
+    """Id of this request."""
+    return str(getattr(request.state, "request_id", ""))
+
+
+def as_service_error(error: Exception, request: Request) -> ServiceError:
+    """Translate an error of any layer below into one of the service."""
+    match error:
+        case ServiceError():
+            return error
+        case SolverError():
+            return _of_solver(error)
+        case RequestValidationError():
+            return _of_validation(error.errors(), error.body)
+        case ValidationError():
+            return _of_validation(error.errors(include_url=False), {})
+        case HTTPException():
+            return _of_http(error, request)
+        case _:
+            return ServiceError("Something failed here; the log holds it under this request's id.")
+
+
+def _of_solver(error: SolverError) -> ServiceError:
+    given = shorten(error.given)
+    entry = {"field": error.field, "message": str(error)[:2000], "given": given, "allowed": error.allowed}
+    code = error.code if error.code in REASONS else "invalid_spec"
+    return ServiceError(str(error)[:2000], code=code, errors=[entry])
+
+
+def _of_http(error: HTTPException, request: Request) -> ServiceError:
+    code = _BY_STATUS.get(
+        error.status_code, "malformed_request" if error.status_code < 500 else "internal_error"
+    )
+    details = {
+        404: f"{request.url.path[:_ECHO_CHARACTERS]!r} is no page of this service: see /docs.",
+        405: f"{request.method} is not offered at {request.url.path[:_ECHO_CHARACTERS]!r}: see /docs.",
+    }
+    return ServiceError(
+        details.get(error.status_code, str(error.detail)), code=code, headers=dict(error.headers or {})
+    )
+
+
+def _of_validation(problems: Sequence[Any], body: Any) -> ServiceError:
+    entries = [_field_problem(problem, body) for problem in problems[:_MAX_FIELDS]]
+    is_spec = bool(problems) and all(problem["loc"][:2] == ("body", "spec") for problem in problems)
+    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in entries[:5])
+    return ServiceError(
+        detail or "The request does not fit.",
+        code="invalid_spec" if is_spec else "invalid_request",
+        errors=entries,
+    )
+
+
+def _field_problem(problem: Mapping[str, Any], body: Any) -> dict[str, Any]:
+    context = problem.get("ctx") or {}
+    path = field_path(problem["loc"], body)
+    if problem["type"] == "does_not_fit":
+        path = ".".join(part for part in (path, str(context.get("field", ""))) if part)
+    entry: dict[str, Any] = {"field": path or "body", "message": str(problem["msg"])[:2000]}
+    if problem["type"] not in ("missing", "does_not_fit"):
+        entry["given"] = shorten(problem.get("input"))
+    allowed = _allowed(problem["type"], context)
+    if allowed:
+        entry["allowed"] = allowed
+    return entry
+
+
+def _allowed(kind: str, context: Mapping[str, Any]) -> str | None:
+    """What would be accepted, from the kind of a pydantic error."""
+    words = {"gt": "> ", "ge": ">= ", "lt": "< ", "le": "<= "}
+    bounds = [f"{words[name]}{context[name]}" for name in words if name in context]
+    if bounds:
+        return " and ".join(bounds)
+    named = context.get("expected") or context.get("expected_tags")
+    fixed = {
+        "extra_forbidden": "only the documented fields",
+        "missing": "a value",
+        "finite_number": "a finite number",
+        "float_type": "a number",
+        "int_type": "a whole number",
+        "string_type": "a string",
+        "model_attributes_type": "an object",
+        "union_tag_not_found": f"a field {context.get('discriminator')}",
+    }
+    return str(named) if named else fixed.get(kind)
+
+
+def field_path(location: Sequence[int | str], body: Any) -> str:
+    """Dotted path of a field as the user wrote it: without the parts that pydantic adds for unions.
+
+    Args:
+        location: pydantic's path, which begins with "body", "query", "path" or "header".
+        body: the body that was read.
+    """
+    node = body
+    names: list[str] = []
+    inside = bool(location) and location[0] == "body"
+    for place, part in enumerate(location[1:], start=1):
+        is_there, child = _child(node, part)
+        is_tag = isinstance(node, Mapping) and part in [node.get(name) for name in _DISCRIMINATORS]
+        if not is_there and (is_tag or (inside and place < len(location) - 1)):
+            continue
+        node = child
+        names.append(str(part))
+    # A spec is known by its own field names: data.noise_std, not spec.data.noise_std.
+    return ".".join(names[1:] if len(names) > 1 and names[0] == "spec" else names)
+
+
+def _child(node: Any, part: int | str) -> tuple[bool, Any]:
+    if isinstance(node, Mapping) and part in node:
+        return True, node[part]
+    if isinstance(part, int) and isinstance(node, (list, tuple)) and part < len(node):
+        return True, node[part]
+    return False, None
+
+
+def shorten(value: Any) -> Any:
+    """What was given, as JSON of bounded size."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        text = repr(value) if isinstance(value, float) else str(value)[:_ECHO_CHARACTERS]
+        is_plain = abs(value) < 2**53 if isinstance(value, int) else abs(value) < float("inf")
+        return value if is_plain else text
+    text = value if isinstance(value, str) else _bounded_repr(value)
+    return text if len(text) <= _ECHO_CHARACTERS else f"{text[:_ECHO_CHARACTERS]}..."
+
+
+def _bounded_repr(value: Any) -> str:
+    if isinstance(value, Mapping):
+        shown = ", ".join(f"{str(key)[:40]!r}: ..." for key in list(value)[:10])
+        return f"{{{shown}}}"
+    if isinstance(value, (list, tuple)):
+        return f"list of {len(value)}"
+    return repr(value)[: 2 * _ECHO_CHARACTERS]

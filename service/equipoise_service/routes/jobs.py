@@ -1,0 +1,134 @@
+"""Jobs: submit, follow, fetch, stop, forget."""
+
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi.responses import StreamingResponse
+
+from equipoise_service.deps import Resources, ResourcesDep
+from equipoise_service.job_events import stream, wait_for_end
+from equipoise_service.job_service import Submission
+from equipoise_service.job_table import Job, Status
+from equipoise_service.json_body import JsonRoute
+from equipoise_service.preferences import wanted_wait
+from equipoise_service.schemas import TAG_PATTERN, JobPage, JobRequest, JobView, job_view
+from equipoise_service.solution_bodies import pack_arrays, with_seconds
+from equipoise_solver.specs import Solution
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
+
+JobId = Annotated[str, Path(pattern=r"^job_[0-9a-f]{32}(-[0-9]{1,6})?$", description="Id of the job.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="Your own name of this request, so that it may be repeated.",
+    ),
+]
+Prefer = Annotated[str | None, Header(description="`wait=SECONDS` waits that long for the end of the job.")]
+
+
+def _view(resources: Resources, job: Job) -> JobView:
+    return job_view(job, resources.jobs.queue_position(job))
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobView,
+    responses={200: {"model": JobView, "description": "The job, finished before or within the wait."}},
+)
+async def submit(
+    body: JobRequest,
+    resources: ResourcesDep,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Submit a spec; the same spec is the same job, computed once."""
+    submission = Submission(body.spec, body.priority, body.timeout_seconds, body.tags, idempotency_key)
+    job = await to_thread.run_sync(resources.jobs.submit, submission)
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    wait_s = wanted_wait(prefer, resources.settings.max_wait_seconds)
+    if wait_s is not None:
+        headers["Preference-Applied"] = f"wait={wait_s:g}"
+        job = await wait_for_end(resources.jobs, job, wait_s)
+    view = await to_thread.run_sync(_view, resources, job)
+    return _json(view, status_code=200 if job.is_final else 202, headers=headers)
+
+
+@router.get("")
+def list_jobs(
+    resources: ResourcesDep,
+    status: Annotated[Status | None, Query(description="Only jobs of this status.")] = None,
+    tag: Annotated[str | None, Query(pattern=TAG_PATTERN, description="Only jobs with this tag.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most jobs of a page.")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=500, description="next_cursor of the page before.")
+    ] = None,
+) -> JobPage:
+    """List jobs, the newest first."""
+    jobs, next_cursor = resources.jobs.page(status=status, tag=tag, limit=limit, cursor=cursor)
+    return JobPage(jobs=[_view(resources, job) for job in jobs], next_cursor=next_cursor)
+
+
+@router.get("/{job_id}")
+def get_job(job_id: JobId, resources: ResourcesDep) -> JobView:
+    """Show one job."""
+    return _view(resources, resources.jobs.get(job_id))
+
+
+@router.get("/{job_id}/result", response_model=Solution)
+def get_result(
+    job_id: JobId,
+    resources: ResourcesDep,
+    if_none_match: Annotated[str | None, Header(description="ETag of the result you have.")] = None,
+) -> Response:
+    """Fetch the solution of a finished job; its ETag is the SHA-256 of what was computed."""
+    job = resources.jobs.get(job_id)
+    content = resources.jobs.result(job)
+    headers = {"ETag": f'"{job.result}"', "Cache-Control": "private, max-age=0"}
+    if if_none_match is not None and f'"{job.result}"' in if_none_match:
+        return Response(status_code=304, headers=headers)
+    return Response(with_seconds(content, job.seconds), media_type="application/json", headers=headers)
+
+
+@router.get(
+    "/{job_id}/arrays",
+    response_class=Response,
+    responses={200: {"content": {"application/x-npz": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def get_arrays(job_id: JobId, resources: ResourcesDep) -> Response:
+    """Fetch the arrays of a finished job as NPZ, under flat names such as `histogram.counts`."""
+    job = resources.jobs.get(job_id)
+    content = pack_arrays(resources.jobs.result(job))
+    headers = {"Content-Disposition": f'attachment; filename="{job.id}.npz"', "ETag": f'"{job.result}-npz"'}
+    return Response(content, media_type="application/x-npz", headers=headers)
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def get_events(job_id: JobId, resources: ResourcesDep) -> StreamingResponse:
+    """Follow a job: events `status`, `progress`, at last `end`; a new connection starts with the present."""
+    job = await to_thread.run_sync(resources.jobs.get, job_id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream(resources.jobs, job), media_type="text/event-stream", headers=headers)
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+def cancel(job_id: JobId, resources: ResourcesDep) -> JobView:
+    """Stop a job; a chunk that is being computed is interrupted within about two seconds."""
+    return _view(resources, resources.jobs.cancel(job_id))
+
+
+@router.delete("/{job_id}", status_code=204)
+def forget(job_id: JobId, resources: ResourcesDep) -> None:
+    """Forget a finished job and its result."""
+    resources.jobs.forget(job_id)
+
+
+def _json(view: JobView, **options: Any) -> Response:
+    return Response(view.model_dump_json(), media_type="application/json", **options)

@@ -1,0 +1,24 @@
+"""Solve on the spot what is quick to solve."""
+
+from anyio import to_thread
+from fastapi import APIRouter, Response
+
+from equipoise_service.deps import ResourcesDep
+from equipoise_service.job_service import timed
+from equipoise_service.json_body import JsonRoute
+from equipoise_service.schemas import SolveRequest
+from equipoise_solver.specs import Solution
+
+router = APIRouter(tags=["solve"], route_class=JsonRoute)
+
+
+@router.post("/solve", response_model=Solution)
+async def solve(body: SolveRequest, resources: ResourcesDep) -> Response:
+    """Solve a spec whose cost is small and bounded; others take a job (code `needs_job`)."""
+
+    def compute() -> bytes:
+        solution, seconds = timed(lambda: resources.jobs.solve(body.spec))
+        content: bytes = solution.model_copy(update={"seconds": seconds}).model_dump_json().encode()
+        return content
+
+    return Response(await to_thread.run_sync(compute), media_type="application/json")

@@ -1,0 +1,185 @@
+"""`serve`: the API and one worker as two child processes, restarted when they die, stopped together."""
+
+import http.client
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from equipoise_service.processes import new_worker_id
+from equipoise_service.settings import Settings
+from equipoise_service.sockets import listen
+
+logger = logging.getLogger(__name__)
+
+# A child that lived this long was well; one that keeps dying sooner is given up after so many times.
+WELL_AFTER_S = 10.0
+MOST_FAILURES = 6
+LONGEST_DELAY_S = 5.0
+# After this, children that were asked to end are killed.
+GRACE_S = 5.0
+_TICK_S = 0.25
+_BAD_USAGE = 2
+_PYTHON = (sys.executable, "-m", "equipoise_service")
+
+
+@dataclass
+class Child:
+    """A process that is kept running.
+
+    Attributes:
+        name: what it is.
+        command: makes the command line of each new life.
+    """
+
+    name: str
+    command: Callable[[], list[str]]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    start_at: float = 0.0
+    files: tuple[int, ...] = field(default=())
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start a new life, in a session of its own: Ctrl-C in a terminal reaches only the supervisor."""
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(
+            self.command(), env=dict(environment), pass_fds=self.files, start_new_session=True
+        )
+
+    def end(self, number: int) -> None:
+        """Send a signal to the process and those it started."""
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                return
+
+
+class Supervisor:
+    """Keeps children running until told to stop."""
+
+    def __init__(self, children: list[Child], environment: Mapping[str, str]) -> None:
+        self._children = children
+        self._environment = environment
+        self._is_stopping = False
+
+    def run(self) -> int:
+        """Run until a signal comes, or a child cannot be kept running; returns the exit code."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask_to_stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            return self._keep_running(reader)
+        finally:
+            self._stop_all()
+
+    def _keep_running(self, wakeups: int) -> int:
+        while not self._is_stopping:
+            for child in self._children:
+                code = self._look_after(child)
+                if code is not None:
+                    return code
+            if select.select([wakeups], [], [], _TICK_S)[0]:
+                os.read(wakeups, 4096)
+        return 0
+
+    def _look_after(self, child: Child) -> int | None:
+        """Start a child if it is time; an exit code if it cannot be kept running."""
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.start_at:
+                child.start(self._environment)
+            return None
+        code = child.process.poll()
+        if code is None:
+            return None
+        child.end(signal.SIGKILL)  # What it started must not outlive it.
+        child.process = None
+        child.failures = 1 if now - child.started_at > WELL_AFTER_S else child.failures + 1
+        if code == _BAD_USAGE:
+            return _BAD_USAGE
+        if child.failures >= MOST_FAILURES:
+            logger.error("the %s ended %d times in a row: giving up", child.name, child.failures)
+            return 1
+        delay_s = 0.0 if child.failures == 1 else min(0.25 * 2**child.failures, LONGEST_DELAY_S)
+        child.start_at = now + delay_s
+        logger.warning("the %s %s: starting another one", child.name, _how_it_ended(code))
+        return self._look_after(child)
+
+    def _ask_to_stop(self, *_: object) -> None:
+        self._is_stopping = True
+
+    def _stop_all(self) -> None:
+        processes = [child.process for child in self._children if child.process is not None]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + GRACE_S
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                logger.warning("process %d did not end in time: killed", process.pid)
+        for child in self._children:
+            child.end(signal.SIGKILL)
+        for process in processes:
+            process.wait()
+
+
+def serve(settings: Settings, *, environment: Mapping[str, str]) -> int:
+    """Run the API and one worker until told to stop; returns the exit code.
+
+    Raises:
+        SettingsError: the port is taken or the host unknown.
+    """
+    listener = listen(settings.host, settings.port)
+    host, port = listener.getsockname()[:2]
+    parent = str(os.getpid())
+    lives: list[str] = []
+
+    def worker_command() -> list[str]:
+        # The new life is told which one it replaces, so that it takes over without waiting for a silence.
+        replaced = [f"--replaces={lives[-1]}"] if lives else []
+        lives.append(new_worker_id())
+        return [*_PYTHON, "worker", f"--id={lives[-1]}", *replaced, f"--parent={parent}"]
+
+    number = listener.fileno()
+    api_command = [*_PYTHON, "api", f"--socket={number}", f"--parent={parent}"]
+    children = [Child("API", lambda: api_command, files=(number,)), Child("worker", worker_command)]
+    shown = f"[{host}]" if ":" in host else host
+    ready = f"Equipoise is ready at http://{shown}:{port} (docs: http://{shown}:{port}/docs; Ctrl-C stops it)"
+    threading.Thread(target=_announce, args=(host, port, ready), daemon=True).start()
+    code = Supervisor(children, environment).run()
+    logger.info("stopped")
+    return code
+
+
+def _announce(host: str, port: int, line: str) -> None:
+    """Print a line as soon as the service answers that it is ready."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    pause = threading.Event()
+    while True:
+        connection = http.client.HTTPConnection(address, port, timeout=30)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                print(line, flush=True)  # noqa: T201 - this is what the command is asked for
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        pause.wait(0.1)
+
+
+def _how_it_ended(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
