@@ -69,7 +69,7 @@ class Law(Answer):
     phase: Phase
     """"learning", "sparse" (all mass at 0), "interpolating" (mass where noise vanishes) or "metastable"."""
     regime: str | None
-    """Regime of the two-layer network (figure 4 of arXiv 2308.06671); null for other models."""
+    """Regime of a two-layer network (figure 4 of arXiv 2308.06671); null for other models."""
     temperature: float
     """Temperature of the law."""
     critical_temperature: float | None
@@ -125,7 +125,7 @@ class Series(Answer):
     """An observable over time, averaged over the paths that are finite."""
 
     time: Numbers
-    """SDE time, shape (n,); one update of SGD takes the time learning_rate."""
+    """SDE time (sgf) or number of updates (sgd, gd), shape (n,), the start first."""
     mean: Numbers
     """Ensemble mean, shape (n,)."""
     standard_error: Numbers
@@ -167,7 +167,7 @@ class Ensemble(Answer):
     path_steps: int
     """Steps taken in all."""
     step_size: float | None
-    """Largest step of the scheme in SDE time; null for discrete dynamics."""
+    """Largest step of the SDE scheme that was asked for; null if the scheme chose, and for sgd and gd."""
     seed: int
     """Seed of the random streams."""
     outcome: Literal["COMPLETED", "DIVERGED"]

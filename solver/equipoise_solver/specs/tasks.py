@@ -14,8 +14,7 @@ MAX_STEPS = 10**10
 MAX_PATH_STEPS = 10**14
 MAX_PARAMETERS = 1024
 
-OBSERVABLES = ("value", "loss", "imbalance", "noise", "sign", "norm")
-ObservableName = Literal["value", "loss", "imbalance", "noise", "sign", "norm"]
+ObservableName = Literal["value", "loss", "excess_loss", "imbalance", "noise", "sign", "norm"]
 
 
 class Grid(Part):

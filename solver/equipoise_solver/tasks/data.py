@@ -52,10 +52,11 @@ def _load(dataset_id: str, load_dataset: LoadDataset | None) -> Samples:
 
 
 def _standardized(column: NDArray[np.float64], field: str) -> NDArray[np.float64]:
-    centred = column - column.mean()
+    centred: NDArray[np.float64] = column - column.mean()
     spread = float(np.sqrt(np.mean(centred**2)))
     if spread == 0:
         raise InvalidModelError(
             field, given=float(column[0]), allowed="at least two different values", remedy="It is constant."
         )
-    return centred / spread
+    result: NDArray[np.float64] = centred / spread
+    return result

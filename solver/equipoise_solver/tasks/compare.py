@@ -1,0 +1,111 @@
+"""The task `compare`: the exact law, the simulated ensemble, and how far they are apart."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver import ensembles
+from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.ensembles import EnsembleResult
+from equipoise_solver.ensembles.plan import default_edges
+from equipoise_solver.specs import Compare, CompareSolution, Distance, spec_hash
+from equipoise_solver.tasks.data import moments_of
+from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
+from equipoise_solver.tasks.stationary import describe_law, exact_law
+from equipoise_solver.tasks.work import Cost, LoadDataset
+from equipoise_solver.theory import StationaryLaw
+from equipoise_solver.version import __version__
+
+# Probability that a sample of the law itself exceeds the bound of the Kolmogorov-Smirnov distance.
+KS_ERROR = 1e-6
+# Bins of equal probability under the law, on top of the ensemble's own bins.
+N_EQUAL_BINS = 400
+
+
+class CompareWork:
+    """A `compare` spec, ready to be computed."""
+
+    def __init__(self, spec: Compare, *, load_dataset: LoadDataset | None = None) -> None:
+        self.spec = spec
+        self._law = exact_law(
+            moments_of(spec.data, load_dataset=load_dataset),
+            model=spec.model,
+            temperature=spec.law_temperature,
+            weight_decay=spec.law_weight_decay,
+        )
+        own = default_edges(plan_of(spec, load_dataset=load_dataset))
+        self._plan = plan_of(spec, load_dataset=load_dataset, edges=_resolving_edges(self._law, own))
+
+    @property
+    def cost(self) -> Cost:
+        """Path-steps and memory of the ensemble."""
+        return cost_of(self._plan)
+
+    def begin(self) -> Checkpoint:
+        """State before the first chunk."""
+        return ensembles.begin(self._plan)
+
+    def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
+        """Do about `budget` path-steps more."""
+        return ensembles.advance(self._plan, checkpoint, budget=budget, threads=threads)
+
+    def finish(self, checkpoint: Checkpoint) -> CompareSolution:
+        """Both laws and their distance."""
+        result = ensembles.finish(self._plan, checkpoint)
+        return CompareSolution(
+            spec=self.spec,
+            spec_hash=spec_hash(self.spec),
+            solver_version=__version__,
+            device="cpu",
+            stationary=describe_law(self._law, temperature=self.spec.law_temperature, grid=self.spec.grid),
+            simulation=describe_ensemble(result, self._plan),
+            distance=distance(self._law, result),
+        )
+
+
+def distance(law: StationaryLaw, result: EnsembleResult) -> Distance:
+    """Distance of a simulated ensemble from a law, over the edges of its histogram.
+
+    The sample is n_averaged independent paths, each observed at many times. Its distribution function is the
+    conditional mean, given the paths, of the empirical function of one random time per path; by Jensen's
+    inequality averaging does not widen the gap in the convex order, so the bound of Dvoretzky, Kiefer,
+    Wolfowitz and Massart for n_averaged independent values is a cautious one.
+    """
+    n = result.n_averaged
+    total = int(result.counts.sum()) + result.underflow + result.overflow
+    exact = _probability_below(law, result.edges)
+    if n == 0 or total == 0 or not np.all(np.isfinite(exact)):
+        return Distance(ks=None, ks_bound=None, n_effective=n, wasserstein=None, mean_z=None)
+    simulated = (result.underflow + np.concatenate([[0], np.cumsum(result.counts)])) / total
+    gap = np.abs(simulated - exact)
+    return Distance(
+        ks=float(gap.max()),
+        ks_bound=math.sqrt(math.log(2 / KS_ERROR) / (2 * n)),
+        n_effective=n,
+        wasserstein=float(np.trapezoid(gap, result.edges)),
+        mean_z=_mean_z(law, result),
+    )
+
+
+def _mean_z(law: StationaryLaw, result: EnsembleResult) -> float | None:
+    if law.mean is None or not result.standard_error > 0:
+        return None
+    return (result.mean - law.mean) / result.standard_error
+
+
+def _probability_below(law: StationaryLaw, v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(V < v): what the bins [edge, next edge) count, so an atom at v itself is not below it."""
+    probability = law.cdf(v)
+    if law.density is None:
+        for atom in law.atoms:
+            probability = probability - np.where(v == atom.at, atom.mass or 0.0, 0.0)
+    return probability
+
+
+def _resolving_edges(law: StationaryLaw, own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ensemble's own edges and bins of equal probability under the law."""
+    if law.density is None:
+        return own
+    quantiles = law.quantile(np.arange(1, N_EQUAL_BINS) / N_EQUAL_BINS)
+    return np.unique(np.concatenate([own, quantiles[np.isfinite(quantiles)]]))

@@ -1,0 +1,158 @@
+"""An ensemble spec as a plan of the compiled ensembles, and its result as the answer that users read."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.ensembles import (
+    Balanced,
+    EnsemblePlan,
+    EnsembleResult,
+    GaussianPairs,
+    Gd,
+    Given,
+    MomentsOnly,
+    Normal,
+    SamplePairs,
+    Sgd,
+    Sgf,
+)
+from equipoise_solver.ensembles.problem import Data, Dynamics, Init
+from equipoise_solver.errors import LimitExceededError
+from equipoise_solver.specs import (
+    GD,
+    SGD,
+    SGF,
+    BalancedInit,
+    DatasetData,
+    DivergedPath,
+    Ensemble,
+    EnsembleSpec,
+    GaussianData,
+    Histogram,
+    MomentsData,
+    NormalInit,
+    ParametersInit,
+    Quantiles,
+    SamplesData,
+    Series,
+    effective_seed,
+)
+from equipoise_solver.specs.tasks import MAX_PATH_STEPS
+from equipoise_solver.tasks.data import load_samples, moments_of
+from equipoise_solver.tasks.work import Cost, LoadDataset
+
+
+def plan_of(
+    spec: EnsembleSpec, *, load_dataset: LoadDataset | None, edges: NDArray[np.float64] | None = None
+) -> EnsemblePlan:
+    """The plan of an ensemble spec; `edges` of the histogram default to those that suit the data.
+
+    Raises:
+        SolverError: the combination makes no sense, or is larger than MAX_PATH_STEPS.
+    """
+    plan = EnsemblePlan(
+        depth=spec.model.depth,
+        width=spec.model.width,
+        data=_data(spec, load_dataset),
+        dynamics=_dynamics(spec),
+        n_paths=spec.n_paths,
+        n_steps=spec.n_steps,
+        duration=spec.duration,
+        coordinate=spec.coordinate,
+        init=_init(spec.init),
+        burn_in=spec.burn_in,
+        n_records=spec.n_records,
+        observables=spec.observables,
+        edges=edges,
+        seed=effective_seed(spec),
+        precision=spec.precision,
+    )
+    if plan.path_steps > MAX_PATH_STEPS:
+        raise LimitExceededError(
+            "duration" if spec.n_steps is None else "n_steps",
+            given=spec.duration if spec.n_steps is None else spec.n_steps,
+            allowed=f"at most {MAX_PATH_STEPS:.0e} path-steps; this spec takes about {plan.path_steps:.2g}",
+            remedy="Ask for fewer paths or a shorter run.",
+        )
+    return plan
+
+
+def cost_of(plan: EnsemblePlan) -> Cost:
+    """What the plan takes."""
+    return Cost(path_steps=plan.path_steps, memory_bytes=plan.memory_bytes, is_quick=False)
+
+
+def describe_ensemble(result: EnsembleResult, plan: EnsemblePlan) -> Ensemble:
+    """The result of a plan as users read it."""
+    return Ensemble(
+        mean=_number(result.mean),
+        standard_error=_number(result.standard_error),
+        variance=_number(result.variance),
+        variance_standard_error=_number(result.variance_standard_error),
+        quantiles=Quantiles(levels=result.quantile_levels, values=result.quantiles),
+        histogram=Histogram(
+            edges=result.edges, counts=result.counts, below=result.underflow, above=result.overflow
+        ),
+        n_paths=result.n_paths,
+        n_diverged=result.n_diverged,
+        n_absorbed=result.n_absorbed,
+        path_steps=result.path_steps,
+        step_size=plan.dynamics.step_size if isinstance(plan.dynamics, Sgf) else None,
+        seed=plan.seed,
+        outcome="DIVERGED" if result.n_diverged else "COMPLETED",
+        observables={
+            name: Series(time=series.time, mean=series.mean, standard_error=series.standard_error)
+            for name, series in result.observables.items()
+        },
+        diverged=tuple(
+            DivergedPath(path=lost.path, step=lost.steps, value=_number(lost.value)) for lost in result.lost
+        ),
+        notes=result.notes,
+    )
+
+
+def _data(spec: EnsembleSpec, load_dataset: LoadDataset | None) -> Data:
+    match spec.data:
+        case GaussianData() as data:
+            return GaussianPairs(data.slope, data.noise_std, data.input_std)
+        case SamplesData() | DatasetData() as data:
+            return SamplePairs(*load_samples(data, load_dataset=load_dataset))
+        case MomentsData() as data:
+            return MomentsOnly(moments_of(data, load_dataset=load_dataset))
+
+
+def _dynamics(spec: EnsembleSpec) -> Dynamics:
+    match spec.dynamics:
+        case SGD() as sgd:
+            return Sgd(
+                learning_rate=sgd.learning_rate,
+                batch_size=sgd.batch_size,
+                weight_decay=sgd.weight_decay,
+                momentum=sgd.momentum,
+                sampling=sgd.sampling,
+            )
+        case GD() as gd:
+            return Gd(learning_rate=gd.learning_rate, weight_decay=gd.weight_decay, momentum=gd.momentum)
+        case SGF() as sgf:
+            return Sgf(
+                temperature=sgf.temperature,
+                weight_decay=sgf.weight_decay,
+                noise=spec.noise,
+                step_size=sgf.step_size,
+            )
+
+
+def _init(init: BalancedInit | NormalInit | ParametersInit) -> Init:
+    match init:
+        case BalancedInit():
+            return Balanced(init.value)
+        case NormalInit():
+            return Normal(init.std)
+        case ParametersInit():
+            return Given(init.u)
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

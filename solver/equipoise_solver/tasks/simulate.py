@@ -1,0 +1,40 @@
+"""The task `simulate`: an ensemble of trajectories, computed in chunks."""
+
+from equipoise_solver import ensembles
+from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.specs import Ensemble, Simulate, SimulateSolution, spec_hash
+from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
+from equipoise_solver.tasks.work import Cost, LoadDataset
+from equipoise_solver.version import __version__
+
+
+class SimulateWork:
+    """A `simulate` spec, ready to be computed."""
+
+    def __init__(self, spec: Simulate, *, load_dataset: LoadDataset | None = None) -> None:
+        self.spec = spec
+        self._plan = plan_of(spec, load_dataset=load_dataset)
+
+    @property
+    def cost(self) -> Cost:
+        """Path-steps and memory of the ensemble."""
+        return cost_of(self._plan)
+
+    def begin(self) -> Checkpoint:
+        """State before the first chunk."""
+        return ensembles.begin(self._plan)
+
+    def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
+        """Do about `budget` path-steps more."""
+        return ensembles.advance(self._plan, checkpoint, budget=budget, threads=threads)
+
+    def finish(self, checkpoint: Checkpoint) -> SimulateSolution:
+        """The statistics."""
+        answer = describe_ensemble(ensembles.finish(self._plan, checkpoint), self._plan)
+        return SimulateSolution(
+            spec=self.spec,
+            spec_hash=spec_hash(self.spec),
+            solver_version=__version__,
+            device="cpu",
+            **{name: getattr(answer, name) for name in Ensemble.model_fields},
+        )
