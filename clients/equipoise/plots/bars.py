@@ -1,7 +1,6 @@
 """From the fine, uneven bins of a solution to the few bars of a picture, and the range worth showing."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,8 @@ N_BARS = 80
 LOW, HIGH = 0.001, 0.995
 # A law narrower than this fraction of the distance from 0 to the least-squares point is a spike.
 NARROW = 0.02
+# Share of the area under a curve that may stick out of the picture.
+SPIKE = 0.25
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Bars:
 
     edges: Array
     heights: Array
+
+    @property
+    def outline(self) -> tuple[Array, Array]:
+        """The upper outline as a curve (v, p), each of shape (2 n,)."""
+        return np.repeat(self.edges, 2)[1:-1], np.repeat(self.heights, 2)
 
 
 def range_of_histogram(histogram: specs.Histogram) -> tuple[float, float] | None:
@@ -44,7 +50,7 @@ def range_of_histogram(histogram: specs.Histogram) -> tuple[float, float] | None
 def range_of_law(law: specs.Law) -> tuple[float, float] | None:
     """Range from the 0.1 % to the 99.5 % quantile of a law; None if all of it is in atoms."""
     v, cdf = law.density.v, law.density.cdf
-    if v.size < 2:
+    if v.size < 2 or not (law.density.p > 0).any():
         return None
     first = int(np.searchsorted(cdf, LOW, side="right")) - 1
     last = int(np.searchsorted(cdf, HIGH, side="left"))
@@ -93,21 +99,31 @@ def n_samples(histogram: specs.Histogram) -> int:
     return int(histogram.counts.sum()) + histogram.below + histogram.above
 
 
-def ceiling(*curves: tuple[Any, Any], shown: tuple[float, float]) -> float:
-    """Height of the picture: the tops of the curves, unless one of them rises without bound at an end.
+def ceiling(*curves: tuple[Array, Array], shown: tuple[float, float]) -> float:
+    """Height of the picture: the tops of the curves, but a pole or spike may stick out.
 
     Args:
-        curves: pairs (v, p).
+        curves: pairs (v, p), v not decreasing.
         shown: range of the picture.
     """
     tops = []
     for v, p in curves:
-        seen = np.asarray(p)[(np.asarray(v) >= shown[0]) & (np.asarray(v) <= shown[1]) & np.isfinite(p)]
-        if seen.size:
-            # An integrable pole is high on a few points only; most of the curve lies far below it.
-            typical = float(np.quantile(seen, 0.75))
-            tops.append(min(float(seen.max()), 4.0 * typical) if typical > 0 else float(seen.max()))
-    return 1.12 * max(tops, default=1.0) or 1.0
+        seen = (v >= shown[0]) & (v <= shown[1]) & np.isfinite(p)
+        if seen.any():
+            tops.append(_top(v[seen], p[seen]))
+    return 1.12 * max(tops, default=0.0) or 1.0
+
+
+def _top(v: Array, p: Array) -> float:
+    """Top of a curve, lowered to where a quarter of its area is cut off, but not into its main part."""
+    low, high = 0.0, float(p.max())
+    area = np.trapezoid(p, v)
+    for _ in range(120):
+        middle = 0.5 * (low + high)
+        is_too_low = np.trapezoid(np.maximum(p - middle, 0.0), v) > SPIKE * area
+        low, high = (middle, high) if is_too_low else (low, middle)
+    # Most points of a curve lie far below a pole, and not far below an ordinary maximum.
+    return min(float(p.max()), max(high, 4.0 * float(np.quantile(p, 0.75))))
 
 
 def _thinned(edges: Array, width: float) -> list[int]:

@@ -17,6 +17,8 @@ BARS, GREY = "#A9CCE3", "#595959"
 
 COORDINATE = "model coordinate v,  f(x) = v x"
 DENSITY = "probability density p(v)  [1/v]"
+# Widths of a legend below the axes and of the symbol before a label, in letters.
+LEGEND_WIDTH, LEGEND_HANDLE = 96, 6
 TIME = "time t  [steps × learning rate]"
 
 
@@ -89,27 +91,56 @@ def show_atoms(ax: "Axes", atoms: tuple[specs.Atom, ...]) -> None:
         )
 
 
-def finish(ax: "Axes", *, shown: tuple[float, float], top: float, title: str, is_own: bool) -> None:
-    """Set limits, labels, title and legend: below the axes of an own figure, where it is free otherwise."""
+def finish(ax: "Axes", *, shown: tuple[float, float], top: float | None, title: str, is_own: bool) -> None:
+    """Set limits, labels, title and legend: below the axes of an own figure, where it is free otherwise.
+
+    Args:
+        shown: range of v.
+        top: height of the picture, or None if there is no density, so no scale.
+    """
     ax.set_xlim(*shown)
-    ax.set_ylim(0.0, top)
+    ax.set_ylim(0.0, top or 1.0)
     ax.set_xlabel(COORDINATE)
-    ax.set_ylabel(DENSITY)
+    ax.set_ylabel(DENSITY if top else "atoms only, no density")
+    if not top:
+        ax.set_yticks([])
     ax.set_title(title, loc="left", fontsize="medium")
     ax.spines[["top", "right"]].set_visible(False)
+    handles, _ = ax.get_legend_handles_labels()
     if is_own:
-        handles, _ = ax.get_legend_handles_labels()
-        columns = min(3, max(1, len(handles)))
+        show_legend(ax, columns=3)
+    elif handles:
+        ax.legend(loc="best", frameon=False, fontsize="small")
+
+
+def show_legend(ax: "Axes", *, columns: int) -> None:
+    """Put the legend below the axes, where it covers nothing."""
+    _, labels = ax.get_legend_handles_labels()
+    if labels:
+        fitting = LEGEND_WIDTH // (LEGEND_HANDLE + max(map(len, labels)))
         ax.legend(
             loc="upper left",
             bbox_to_anchor=(0.0, -0.16),
             borderaxespad=0.0,
-            ncols=columns,
+            ncols=max(1, min(columns, fitting, len(labels))),
             frameon=False,
             fontsize="small",
         )
-    else:
-        ax.legend(loc="best", frameon=False, fontsize="small")
+
+
+def mean_of(law: specs.Law) -> float | None:
+    """Mean of a law, unless the spike of an atom shows it already."""
+    return law.mean if has_density(law) else None
+
+
+def mode_of(law: specs.Law) -> float | None:
+    """Mode of a law, unless the spike of an atom shows it already."""
+    return law.mode if has_density(law) else None
+
+
+def has_density(law: specs.Law) -> bool:
+    """Whether a law has a density to draw, beside or instead of atoms."""
+    return law.density.v.size > 1 and bool((law.density.p > 0).any())
 
 
 def model_name(model: specs.Diagonal | specs.DiagonalLimit) -> str:
@@ -125,7 +156,7 @@ def law_name(law: specs.Law) -> str:
     words = [f"{law.phase} phase", f"T = {number(law.temperature)}"]
     if law.critical_temperature is not None:
         words.append(f"Tc = {number(law.critical_temperature)}")
-    if law.mode_vanishes_at is not None:
+    if law.mode_vanishes_at is not None and has_density(law):
         words.append(f"mode vanishes at T* = {number(law.mode_vanishes_at)}")
     return ", ".join(words)
 

@@ -7,6 +7,8 @@ from equipoise.plots.canvas import (
     finish,
     law_name,
     least_squares_point,
+    mean_of,
+    mode_of,
     model_name,
     new_figure,
     number,
@@ -31,13 +33,12 @@ def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes
     points = (0.0, law.mean, law.mode, ensemble.mean, least_squares, *(atom.at for atom in law.atoms))
     shown = joint_range(range_of_law(law), range_of_histogram(ensemble.histogram), points=points)
     bars = draw_histogram(ensemble, ax, shown)
-    draw_law(law, ax, shown)
-    top = ceiling((law.density.v, law.density.p), (bars.edges[:-1], bars.heights), shown=shown)
-    is_one_atom = len(law.atoms) == 1 and law.density.v.size < 2
+    draw_law(law, ax, shown, fills=False)
+    top = ceiling((law.density.v, law.density.p), bars.outline, shown=shown)
     show_marks(
         ax,
-        mean=None if is_one_atom else law.mean,
-        mode=law.mode,
+        mean=mean_of(law),
+        mode=mode_of(law),
         least_squares=least_squares,
         simulated_mean=ensemble.mean,
     )

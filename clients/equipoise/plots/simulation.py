@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from equipoise.plots.bars import Bars, bars_of, ceiling, joint_range, range_of_histogram
+from equipoise.plots.bars import Bars, bars_of, ceiling, joint_range, n_samples, range_of_histogram
 from equipoise.plots.canvas import (
     BARS,
     BLUE,
@@ -34,7 +34,7 @@ def draw_simulation(solution: specs.SimulateSolution, ax: "Axes | None") -> "Axe
     bars = draw_histogram(solution, ax, shown)
     show_marks(ax, simulated_mean=solution.mean, least_squares=least_squares)
     title = f"Simulation: {model_name(solution.spec.model)}\n{ensemble_name(solution.spec, solution)}"
-    top = ceiling((bars.edges[:-1], bars.heights), shown=shown)
+    top = ceiling(bars.outline, shown=shown)
     finish(ax, shown=shown, top=top, title=title, is_own=is_own)
     return ax
 
@@ -42,7 +42,10 @@ def draw_simulation(solution: specs.SimulateSolution, ax: "Axes | None") -> "Axe
 def draw_histogram(ensemble: specs.Ensemble, ax: "Axes", shown: tuple[float, float]) -> Bars:
     """Draw the histogram of an ensemble; return its bars."""
     bars = bars_of(ensemble.histogram, shown)
-    ax.stairs(bars.heights, bars.edges, fill=True, color=BARS, label="simulated", zorder=1)
+    if n_samples(ensemble.histogram):
+        ax.stairs(bars.heights, bars.edges, fill=True, color=BARS, label="simulated", zorder=1)
+    else:
+        ax.text(0.5, 0.5, "no finite samples", ha="center", transform=ax.transAxes)
     return bars
 
 

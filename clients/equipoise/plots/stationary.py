@@ -9,12 +9,16 @@ from equipoise.plots.canvas import (
     BLUE,
     GREY,
     finish,
+    has_density,
     law_name,
     least_squares_point,
+    mean_of,
+    mode_of,
     model_name,
     new_figure,
     number,
     show_atoms,
+    show_legend,
     show_marks,
 )
 from equipoise_solver import specs
@@ -22,15 +26,17 @@ from equipoise_solver import specs
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Densities below this fraction of the largest are left out of the picture of the tails.
-FAINTEST = 1e-9
+# The tails are drawn as far as |v| p(v), the probability per e-fold of v, exceeds this part of its maximum.
+FAINTEST = 1e-6
+# The line of the tail's power law spans this factor of v.
+TAIL_SPAN = 10.0
 
 
 def draw_stationary(solution: specs.StationarySolution, ax: "Axes | None", *, tails: bool) -> "Axes":
     """Draw the density, atoms, mean and mode; in an own figure, the tails beside it."""
     is_own = ax is None
     if ax is None:
-        has_tails = tails and solution.density.v.size > 1
+        has_tails = tails and has_density(solution)
         figure = new_figure(9.6 if has_tails else 6.4, 4.4)
         if has_tails:
             ax, beside = figure.subplots(1, 2, width_ratios=[1.7, 1])
@@ -41,55 +47,53 @@ def draw_stationary(solution: specs.StationarySolution, ax: "Axes | None", *, ta
     points = (0.0, solution.mean, solution.mode, least_squares, *(atom.at for atom in solution.atoms))
     shown = joint_range(range_of_law(solution), points=points)
     top = draw_law(solution, ax, shown)
-    is_one_atom = len(solution.atoms) == 1 and solution.density.v.size < 2
-    mean = None if is_one_atom else solution.mean
-    show_marks(ax, mean=mean, mode=solution.mode, least_squares=least_squares)
+    show_marks(ax, mean=mean_of(solution), mode=mode_of(solution), least_squares=least_squares)
     show_atoms(ax, solution.atoms)
     title = f"Stationary law: {model_name(solution.spec.model)}\n{law_name(solution)}"
     finish(ax, shown=shown, top=top, title=title, is_own=is_own)
     return ax
 
 
-def draw_law(law: specs.Law, ax: "Axes", shown: tuple[float, float]) -> float:
-    """Draw the density of a law; return the height that the picture needs."""
+def draw_law(law: specs.Law, ax: "Axes", shown: tuple[float, float], *, fills: bool = True) -> float | None:
+    """Draw the density of a law, if it has one; return the height that the picture needs."""
     v, p = law.density.v, law.density.p
-    if v.size < 2:
-        return 1.0
-    ax.plot(v, p, color=BLUE, linewidth=2.0, label="exact density", zorder=3)
-    ax.fill_between(v, p, color=BLUE, alpha=0.12, linewidth=0)
+    if not has_density(law):
+        return None
+    name = "metastable density, before the escape to 0" if law.phase == "metastable" else "exact density"
+    ax.plot(v, p, color=BLUE, linewidth=2.0, label=name, zorder=3)
+    if fills:
+        ax.fill_between(v, p, color=BLUE, alpha=0.12, linewidth=0)
     return ceiling((v, p), shown=shown)
 
 
 def _draw_tails(law: specs.Law, ax: "Axes") -> None:
     """Draw the density on logarithmic axes, where power laws are straight."""
     v, p = law.density.v, law.density.p
-    seen = np.isfinite(p) & (p > FAINTEST * np.nanmax(p[np.isfinite(p)])) & (v != 0)
+    per_fold = np.where(np.isfinite(p), np.abs(v) * np.nan_to_num(p, posinf=0.0), 0.0)
+    seen = per_fold > FAINTEST * per_fold.max()
     for side, style, name in ((v > 0, "-", "v > 0"), (v < 0, "--", "v < 0")):
         chosen = seen & side
         if chosen.sum() > 1:
             ax.loglog(np.abs(v[chosen]), p[chosen], style, color=BLUE, linewidth=2.0, label=name)
-    if law.tail_exponent is not None:
+    if law.tail_exponent is not None and seen.any():
         _draw_slope(ax, np.abs(v[seen]), p[seen], law.tail_exponent)
     ax.set_xlabel("|v|")
     ax.set_ylabel("p(v)  [1/v]")
     ax.set_title("Tails, on logarithmic axes", loc="left", fontsize="medium")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(
-        loc="upper left",
-        bbox_to_anchor=(0.0, -0.16),
-        borderaxespad=0.0,
-        ncols=2,
-        frameon=False,
-        fontsize="small",
-    )
+    show_legend(ax, columns=2)
 
 
 def _draw_slope(ax: "Axes", size: Array, p: Array, exponent: float) -> None:
-    """Draw the power law of the tail just above the last decade of the curve."""
-    far = size >= size.max() / 30
-    if far.sum() < 2:
+    """Draw the power law of the tail just above the end of the curve, if the curve follows it there."""
+    order = np.argsort(size)
+    far = order[size[order] >= size.max() / TAIL_SPAN]
+    if far.size < 3:
         return
-    x = np.array([size.max() / 30, size.max()])
-    height = 3.0 * p[far][-1] * (size[far][-1] ** -exponent)
-    label = f"|v|^{number(exponent)}"
+    measured = np.log(p[far[-1]] / p[far[0]]) / np.log(size[far[-1]] / size[far[0]])
+    if abs(measured - exponent) > 0.25 * abs(exponent):
+        return
+    x = np.array([size.max() / TAIL_SPAN, size.max()])
+    height = 2.0 * p[far[-1]] * size[far[-1]] ** -exponent
+    label = f"$|v|^{{{number(exponent)}}}$"
     ax.loglog(x, height * x**exponent, ":", color=GREY, linewidth=1.6, label=label)

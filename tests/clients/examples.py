@@ -1,0 +1,117 @@
+"""Specs and solutions that the tests of the client share, made without a solver."""
+
+from typing import Any
+
+import numpy as np
+
+from equipoise_solver import specs
+
+STATIONARY: dict[str, Any] = {
+    "task": "stationary",
+    "model": {"kind": "diagonal", "depth": 1, "width": 1},
+    "data": {"kind": "gaussian", "slope": 0.7, "noise_std": 1.3},
+    "temperature": 0.05,
+}
+SIMULATE: dict[str, Any] = {
+    "task": "simulate",
+    "model": {"kind": "diagonal"},
+    "data": {"kind": "gaussian", "slope": 0.7, "noise_std": 1.3},
+    "dynamics": {"kind": "sgf", "temperature": 0.05},
+    "n_paths": 64,
+    "duration": 2.0,
+    "seed": 3,
+    "observables": ["value", "loss"],
+}
+COMPARE: dict[str, Any] = {**SIMULATE, "task": "compare"}
+
+
+def solved(spec: dict[str, Any]) -> dict[str, Any]:
+    """What every solution carries."""
+    model = specs.parse_spec(spec)
+    return {
+        "task": spec["task"],
+        "spec": model.model_dump(mode="json"),
+        "spec_hash": specs.spec_hash(model),
+        "solver_version": "0.0.0",
+        "device": "cpu",
+        "seconds": 0.25,
+    }
+
+
+def law_content(**changes: Any) -> dict[str, Any]:
+    """A gamma law of shape 9 as the law of a network."""
+    v = np.linspace(0.01, 3.0, 400)
+    p = v**8 * np.exp(-12.0 * v)
+    p /= np.trapezoid(p, v)
+    cdf = np.concatenate([[0.0], np.cumsum(0.5 * (p[1:] + p[:-1]) * np.diff(v))])
+    content: dict[str, Any] = {
+        "phase": "learning",
+        "regime": None,
+        "temperature": 0.05,
+        "critical_temperature": 0.25,
+        "atoms": [],
+        "mean": 0.75,
+        "variance": 0.0625,
+        "second_moment": 0.625,
+        "mode": 2 / 3,
+        "mode_vanishes_at": 0.2,
+        "tail_exponent": None,
+        "support": [0.0, None],
+        "quantiles": {"levels": [0.5], "values": [0.72]},
+        "density": {"v": v.tolist(), "p": p.tolist(), "cdf": np.minimum(cdf, 1.0).tolist()},
+        "boundaries": [],
+        "notes": ["an example"],
+    }
+    return content | changes
+
+
+def sparse_content() -> dict[str, Any]:
+    """The law that has all mass at 0."""
+    nowhere: dict[str, list[float]] = {"v": [], "p": [], "cdf": []}
+    atom = {"at": 0.0, "mass": 1.0}
+    return law_content(phase="sparse", atoms=[atom], mean=0.0, variance=0.0, mode=None, density=nowhere)
+
+
+def ensemble_content(*, n_samples: int = 50_000, scale: float = 1.0, **changes: Any) -> dict[str, Any]:
+    """Samples of the gamma law of `law_content`, stretched by `scale`, in fine bins of uneven widths."""
+    samples = scale * np.random.default_rng(5).gamma(9.0, 1 / 12.0, n_samples)
+    edges = np.concatenate([[0.0], np.geomspace(1e-6, 0.1, 300), np.linspace(0.1, 2.0, 900)[1:], [5.0]])
+    counts, _ = np.histogram(samples, edges)
+    time = np.linspace(0.0, 2.0, 50)
+    series = {"time": time.tolist(), "mean": (1 - np.exp(-time)).tolist(), "standard_error": [0.02] * 50}
+    content: dict[str, Any] = {
+        "mean": float(samples.mean()),
+        "standard_error": 0.01,
+        "variance": float(samples.var()),
+        "variance_standard_error": 0.002,
+        "quantiles": {"levels": [0.5], "values": [float(np.median(samples))]},
+        "histogram": {"edges": edges.tolist(), "counts": counts.tolist(), "below": 0, "above": 0},
+        "n_paths": 64,
+        "n_diverged": 0,
+        "n_absorbed": 0,
+        "path_steps": 12800,
+        "step_size": 0.01,
+        "seed": 3,
+        "outcome": "COMPLETED",
+        "observables": {"value": series, "loss": series},
+        "diverged": [],
+        "notes": [],
+    }
+    return content | changes
+
+
+def stationary_content(**changes: Any) -> dict[str, Any]:
+    """Solution of STATIONARY as JSON content."""
+    return {**solved(STATIONARY), **law_content(**changes)}
+
+
+def simulate_content(**changes: Any) -> dict[str, Any]:
+    """Solution of SIMULATE as JSON content."""
+    return {**solved(SIMULATE), **ensemble_content(**changes)}
+
+
+def compare_content(law: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """Solution of COMPARE as JSON content."""
+    distance = {"ks": 0.012, "ks_bound": 0.337, "n_effective": 64, "wasserstein": 0.004, "mean_z": 0.4}
+    parts = {"stationary": law or law_content(), "simulation": ensemble_content(**changes)}
+    return {**solved(COMPARE), **parts, "distance": distance}
