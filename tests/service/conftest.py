@@ -1,0 +1,45 @@
+"""An API without a server, and databases of both kinds."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.service import fake_solver
+from tests.service.asgi_client import AppClient, started
+from tests.support import postgres
+
+from equipoise_service.app import create_app
+from equipoise_service.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("EQUIPOISE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, heartbeat_seconds=0.1, heartbeat_ttl_seconds=2.0, chunk_seconds=0.05)
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[AppClient]:
+    """The API on the fake solver; nobody runs its jobs."""
+    with started(create_app(settings, prepare=fake_solver.prepare)) as client:
+        yield client
+
+
+@pytest.fixture
+def real_api(settings: Settings) -> Iterator[AppClient]:
+    """The API on the real solver."""
+    with started(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.cluster() as server:
+        yield server

@@ -1,0 +1,99 @@
+"""A throw-away PostgreSQL cluster for tests, from the binaries that are installed on this machine."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+_ACCOUNTS = ("postgres", "nobody")
+
+
+def binaries() -> Path | None:
+    """Folder of the newest PostgreSQL binaries, None if there are none."""
+    on_path = shutil.which("initdb")
+    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    folders = [path.parent for path in versions] + ([Path(on_path).parent] if on_path else [])
+    return max(folders, key=lambda folder: folder.parent.name, default=None)
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """Run a cluster on a free port; gives the URL of its server, without a database.
+
+    Skips the test where PostgreSQL is not installed.
+    """
+    folder = binaries()
+    if folder is None:
+        pytest.skip("PostgreSQL is not installed: no initdb in /usr/lib/postgresql or on the PATH")
+    account = _account()
+    # Not below pytest's own folder, which only its owner may enter.
+    home = Path(tempfile.mkdtemp(prefix="equipoise-postgres-"))
+    try:
+        if account is not None:
+            os.chown(home, account.pw_uid, account.pw_gid)
+        port = _free_port()
+        data = home / "data"
+        _run(
+            account,
+            str(folder / "initdb"),
+            "--pgdata",
+            str(data),
+            "--username=test",
+            "--auth=trust",
+            "--no-sync",
+        )
+        # Durability is PostgreSQL's own affair: without it the tests are faster.
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
+        control = (str(folder / "pg_ctl"), "--pgdata", str(data), "--wait")
+        _run(account, *control, "--log", str(home / "log"), "--options", options, "start")
+        try:
+            yield f"postgresql://test@127.0.0.1:{port}"
+        finally:
+            _run(account, *control, "--mode=immediate", "stop")
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def new_database(server: str) -> str:
+    """Create a database on a server; its URL."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Account that the server runs as; None for our own, unless that is root, which PostgreSQL refuses."""
+    if os.getuid() != 0:
+        return None
+    names = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return next(names[name] for name in _ACCOUNTS if name in names)
+
+
+def _run(account: pwd.struct_passwd | None, *command: str) -> None:
+    options = {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env={"PATH": os.defpath, "LC_ALL": "C"},
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
