@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from equipoise import Client, specs
+from equipoise.records import JobRecord
 from equipoise.solutions import CompareSolution
 
 HERE = Path(__file__).parent
@@ -29,16 +30,33 @@ def main() -> int:
         with Client(url) as lab:
             dataset = lab.upload(HERE / "diabetes.csv", x="bmi", y="progression")
             print(f"Uploaded examples/diabetes.csv: {dataset.n_rows} patients, id {dataset.id}")
-            solution = lab.submit(question(dataset.id)).result()
+            solution = lab.submit(question(dataset.id)).result(progress=shown_progress())
     assert isinstance(solution, CompareSolution)
     print_table(solution)
     PICTURE.parent.mkdir(exist_ok=True)
-    figure = solution.plot().figure
+    figure = solution.plot().get_figure(root=True)
+    assert figure is not None
     figure.savefig(PICTURE, dpi=150)
     print(f"\nPicture: {PICTURE}")
     print("Documentation page: run `make serve`, then open http://127.0.0.1:8000/docs")
     print(f"Done in {time.perf_counter() - started:.0f} s; the service is stopped.")
     return 0
+
+
+def shown_progress() -> Callable[[JobRecord], None] | None:
+    """A bar in a terminal; elsewhere, for example in a log, one line per tenth."""
+    if sys.stderr.isatty():
+        return None
+    tenths_shown: set[int] = set()
+
+    def show(job: JobRecord) -> None:
+        tenth = int(10 * job.progress)
+        if tenth not in tenths_shown:
+            tenths_shown.add(tenth)
+            mean = job.live.get("mean")
+            print(f"  {job.status} {job.progress:4.0%}" + (f", mean so far {mean:.4f}" if mean else ""))
+
+    return show
 
 
 def question(dataset_id: str) -> specs.Compare:
@@ -48,7 +66,7 @@ def question(dataset_id: str) -> specs.Compare:
         data=specs.DatasetData(id=dataset_id, standardize=True),
         dynamics=specs.SGD(learning_rate=0.05, batch_size=1),
         n_paths=8192,
-        n_steps=20_000,
+        n_steps=50_000,
         observables=("value", "loss", "imbalance"),
     )
 
@@ -56,7 +74,8 @@ def question(dataset_id: str) -> specs.Compare:
 @contextmanager
 def service(folder: Path) -> Iterator[str]:
     """The embedded service on a free port, stopped in the end; yields its address."""
-    command = [sys.executable, "-m", "equipoise_service", "serve", "--port", "0", "--data-dir", str(folder)]
+    serve = [sys.executable, "-m", "equipoise_service", "serve", "--port", "0", "--log-level", "warning"]
+    command = [*serve, "--data-dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield _wait_until_ready(process)
@@ -81,9 +100,9 @@ def print_table(solution: CompareSolution) -> None:
         ("temperature T = learning rate / batch size", f"{law.temperature:.4f}", ""),
         ("critical temperature Tc", _number(law.critical_temperature), ""),
         ("phase", law.phase, ""),
-        ("mean of v", _number(law.mean), f"{_number(ensemble.mean)} +- {error:.4f}"),
+        ("mean of v", _number(law.mean), f"{_number(ensemble.mean)} +- {error:.1g}"),
         ("mode of v", _number(law.mode), ""),
-        ("variance of v", _number(law.variance), f"{_number(ensemble.variance)} +- {spread:.4f}"),
+        ("variance of v", _number(law.variance), f"{_number(ensemble.variance)} +- {spread:.1g}"),
         (
             "Kolmogorov-Smirnov distance",
             "",

@@ -10,9 +10,10 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
-from equipoise import Client, specs
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+
+from equipoise import Client, specs
 
 PICTURE = Path(__file__).parents[1] / "docs" / "models" / "laws.png"
 DATA = specs.GaussianData(slope=1.0, noise_std=1.0)
@@ -38,7 +39,7 @@ def draw_laws(lab: Client, depth: int, ax: Axes) -> None:
         law = solve(lab, depth, temperature)
         ax.plot(law.density.v, law.density.p, color=colour, lw=1.8, label=f"T = {temperature}")
     ax.axvline(1.0, color="0.6", lw=0.8, ls="--")
-    ax.set(title=f"depth D = {depth}", xlabel="v", ylabel="density p(v)", xlim=(-0.5, 2.5), ylim=(0, 2.2))
+    ax.set(title=f"depth D = {depth}", xlabel="v", ylabel="density p(v)", xlim=(-0.5, 2.5), ylim=(0, 3.0))
     ax.legend(frameon=False)
 
 

@@ -1,0 +1,117 @@
+"""Writes docs/reference.md from the code: `python -m docs.build`. A test fails when the page has drifted."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from equipoise_service.errors import JOB_ERRORS, REASONS
+from equipoise_service.settings import PREFIX, Settings
+from equipoise_solver.specs import json_schema
+
+PAGE = Path(__file__).parent / "reference.md"
+OPENAPI = Path(__file__).parents[1] / "service" / "equipoise_service" / "openapi.json"
+TASKS = ("Stationary", "Simulate", "Compare")
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(reference(), encoding="utf-8")
+
+
+def reference() -> str:
+    """The whole page."""
+    return "\n".join(
+        [
+            "# Reference",
+            "",
+            "Written from the code by `python -m docs.build`.",
+            "",
+            "## Specs",
+            "",
+            *_specs(),
+            "## Routes",
+            "",
+            "| call | answer |",
+            "|---|---|",
+            *_routes(),
+            "",
+            "The whole API, with every field: `/docs` and `/openapi.json` of a running service.",
+            "",
+            "## Error codes",
+            "",
+            "Errors are `application/problem+json` (RFC 9457) with a stable `code`; `errors` names fields.",
+            "",
+            "| code | status | meaning |",
+            "|---|---|---|",
+            *(f"| `{code}` | {reason.status} | {reason.title} |" for code, reason in sorted(REASONS.items())),
+            "",
+            "A failed job carries one of these, or one of",
+            "",
+            *(f"- `{code}`: {text}" for code, text in sorted(JOB_ERRORS.items())),
+            "",
+            "## Settings",
+            "",
+            "Environment variables of the service; the first ones are options of `equipoise serve` as well.",
+            "",
+            "| variable | default | meaning |",
+            "|---|---|---|",
+            *_settings(),
+            "",
+        ]
+    )
+
+
+def _specs() -> Iterator[str]:
+    definitions: dict[str, Any] = json_schema()["$defs"]
+    parts = [name for name in definitions if name not in TASKS]
+    for name in (*TASKS, *sorted(parts)):
+        definition = definitions[name]
+        yield f"### {name}"
+        yield ""
+        yield definition.get("description", "")
+        yield ""
+        yield "| field | default | meaning |"
+        yield "|---|---|---|"
+        for field, content in definition.get("properties", {}).items():
+            yield f"| `{field}` | {_default(definition, field, content)} | {_meaning(content)} |"
+        yield ""
+
+
+def _default(definition: dict[str, Any], field: str, content: dict[str, Any]) -> str:
+    if "const" in content:
+        return f"`{json.dumps(content['const'])}`"
+    if field in definition.get("required", []):
+        return "required"
+    return f"`{json.dumps(content.get('default'))}`"
+
+
+def _meaning(content: dict[str, Any]) -> str:
+    text = str(content.get("description", "")).replace("|", "\\|")
+    bounds = [content, *content.get("anyOf", [])]
+    words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {part[name]:g}" for part in bounds for name, sign in words.items() if name in part]
+    choices = [json.dumps(choice) for part in bounds for choice in part.get("enum", [])]
+    extra = ", ".join(limits or choices)
+    return " ".join(part for part in (" ".join(text.split()), f"({extra})" if extra else "") if part)
+
+
+def _routes() -> Iterator[str]:
+    paths: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))["paths"]
+    for path, methods in sorted(paths.items()):
+        for method, operation in methods.items():
+            yield f"| `{method.upper()} {path}` | {operation.get('summary', '')} |"
+
+
+def _settings() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{_shown(field.default)}`"
+        yield f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |"
+
+
+def _shown(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+if __name__ == "__main__":
+    main()
