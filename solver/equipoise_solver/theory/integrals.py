@@ -10,6 +10,7 @@ from numpy.polynomial import legendre
 
 from equipoise_solver.theory.quadrature import (
     INTEGRATE_SERIES,
+    NODES,
     ORDER,
     TO_SERIES,
     Array,
@@ -190,21 +191,30 @@ def _decay(rate: float, distance: Array) -> Array:
 def _solve(series: Array, target: Array) -> Array:
     """t in [-1, 1] at which each increasing Legendre series (point, coefficient) reaches its target.
 
-    Newton's method, replaced by bisection wherever it would leave the bracket.
+    Bracketed between nodes, then Newton's method, or bisection wherever that would leave the bracket.
     """
-    low, high = np.full_like(target, -1.0), np.full_like(target, 1.0)
+    ladder = np.concatenate([[-1.0], NODES, [1.0]])
+    heights = series @ legendre.legvander(ladder, ORDER).T
+    step = np.clip((heights < target[:, None]).sum(axis=1), 1, ladder.size - 1)
+    row = np.arange(target.size)
+    low, high = ladder[step - 1], ladder[step]
+    rise = heights[row, step] - heights[row, step - 1]
+    share = (target - heights[row, step - 1]) / np.where(rise > 0, rise, np.inf)
+    t: Array = low + (high - low) * np.clip(share, 0.0, 1.0)
     rounding = 1e-15 * np.abs(series).sum(axis=1)
     density = series @ _DIFFERENTIATE
-    t = np.zeros_like(target)
+    active = row
     for _ in range(_STEPS):
-        basis = legendre.legvander(t, ORDER)
-        excess = np.einsum("ij,ij->i", basis, series) - target
-        low, high = np.where(excess < 0, t, low), np.where(excess < 0, high, t)
+        basis = legendre.legvander(t[active], ORDER)
+        excess = np.einsum("ij,ij->i", basis, series[active]) - target[active]
+        low[active] = np.where(excess < 0, t[active], low[active])
+        high[active] = np.where(excess < 0, high[active], t[active])
         with np.errstate(divide="ignore", invalid="ignore"):
-            newton = t - excess / np.einsum("ij,ij->i", basis[:, :ORDER], density)
-        done = (np.abs(excess) <= rounding) | (np.abs(newton - t) <= 1e-15)
-        if np.all(done):
+            newton = t[active] - excess / np.einsum("ij,ij->i", basis[:, :ORDER], density[active])
+        done = (np.abs(excess) <= rounding[active]) | (np.abs(newton - t[active]) <= 1e-15)
+        inside = (newton > low[active]) & (newton < high[active])
+        t[active] = np.where(done, t[active], np.where(inside, newton, 0.5 * (low[active] + high[active])))
+        active = active[~done]
+        if active.size == 0:
             break
-        inside = (newton > low) & (newton < high)
-        t = np.where(done, t, np.where(inside, newton, 0.5 * (low + high)))
     return t

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -121,7 +121,7 @@ class StationaryLaw:
     notes: tuple[str, ...] = ()
     log_normalisation: float | None = None
     reference: float | None = None
-    density: Density | None = None
+    density: Density | None = field(default=None, repr=False)
 
     def log_pdf(self, v: ArrayLike) -> Array:
         """log of pdf(v); -inf outside the support, and where the density is below exp(-650) of its peak."""
