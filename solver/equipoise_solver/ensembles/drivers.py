@@ -32,15 +32,17 @@ from equipoise_solver.ensembles.schemes.product_update import DIVERGED
 
 RUNNING, LOST, ABSORBED = 0, 1, 2
 """Status of a path: on its way; diverged, its state is where it was found; absorbed at v = 0."""
+FLOW_BOUND = 1e150
+"""|v| from which a path of an SDE counts as diverged; an excursion that far has a chance of 1e-75 (D = 1)."""
 
 
 @inlined
-def _show(features: Any, state: Any, lane: Any, numbers: Any, out: Any, status: Any) -> Any:
+def _show(features: Any, state: Any, lane: Any, numbers: Any, out: Any, bound: Any) -> Any:
     """Features of a lane into `out`, and its new status."""
     absorbed = features(state, lane, numbers, out)
-    if not (abs(out[0]) < DIVERGED and out[1] < np.inf):
+    if not (abs(out[0]) < bound and out[1] < np.inf):
         return LOST
-    return ABSORBED if absorbed == 1 else status
+    return ABSORBED if absorbed == 1 else RUNNING
 
 
 @inlined
@@ -61,7 +63,7 @@ def show_blocks(features: Any, state: Any, status: Any, lanes: Any, numbers: Any
     for b in range(state.shape[0]):
         for j in range(lanes[b]):
             if status[b, j] == RUNNING:
-                status[b, j] = _show(features, state[b], j, numbers, out, RUNNING)
+                status[b, j] = _show(features, state[b], j, numbers, out, FLOW_BOUND)
             _put(shown, 0, b * LANES + j, status[b, j], out)
 
 
@@ -118,7 +120,7 @@ def run_flow(
                 if active[j] == 0:
                     continue
                 if left[j] == 0.0:
-                    status[b, j] = _show(features, state[b], j, numbers, out, RUNNING)
+                    status[b, j] = _show(features, state[b], j, numbers, out, FLOW_BOUND)
                     _put(shown, done[j], b * LANES + j, status[b, j], out)
                     done[j] += 1
                     left[j] = interval
@@ -166,7 +168,7 @@ def run_updates(
                 step(state[b], momentum[b], batch, taken[b], n, numbers, work)
             for j in range(n):
                 if status[b, j] == RUNNING:
-                    status[b, j] = _show(features, state[b], j, numbers, out, RUNNING)
+                    status[b, j] = _show(features, state[b], j, numbers, out, DIVERGED)
                 _put(shown, i, b * LANES + j, status[b, j], out)
 
 

@@ -52,8 +52,8 @@ class EnsembleResult:
     Attributes:
         n_paths: paths asked for.
         n_averaged: paths behind the averages, n_paths - n_diverged.
-        n_diverged: paths that were lost: not finite, or |v| >= 1e150; the averages leave them out, the
-            histogram holds their samples up to then.
+        n_diverged: paths that were lost: not finite, or |v| >= 1e30 (sgd, gd) or 1e150 (sgf); the averages
+            leave them out, the histogram holds their samples up to then.
         n_absorbed: paths that reached |v| < 1e-300 and stay at v = 0; they count as 0 in all averages.
         path_steps: steps taken in all.
         n_samples: samples of each path behind its averages.

@@ -60,6 +60,7 @@ class _Outcome:
     """What a piece of work adds: all of it is merged in order."""
 
     counts: NDArray[np.int64]
+    total: float
     records: Means
     record_range: tuple[int, int]
     paths: Means | None
@@ -78,7 +79,7 @@ def begin(plan: EnsemblePlan) -> Checkpoint:
         **_stored("records", Means.empty((len(plan.observables), n_records))),
         **_stored("paths", Means.empty((N_PATH_MEANS,))),
     }
-    scalars = {"unit": 0, "path_steps": 0, "n_lost": 0, "n_absorbed": 0, "lost": []}
+    scalars = {"unit": 0, "path_steps": 0, "n_lost": 0, "n_absorbed": 0, "total": 0.0, "lost": []}
     return _checkpoint(schedule, arrays, scalars, origin=plan.moments.minimum)
 
 
@@ -92,7 +93,8 @@ def advance(plan: EnsemblePlan, checkpoint: Checkpoint, *, budget: float, thread
         threads: threads to work on, >= 1.
 
     Returns:
-        the next checkpoint; the bits in the end do not depend on budget or threads.
+        the next checkpoint; the bits in the end do not depend on budget or threads. The last one keeps the
+        final states of the last shard, "shard_state" of shape (blocks, n_state, LANES).
     """
     schedule = schedule_of(plan)
     arrays = {name: array.copy() for name, array in checkpoint.arrays.items()}
@@ -121,10 +123,12 @@ def advance(plan: EnsemblePlan, checkpoint: Checkpoint, *, budget: float, thread
 def _checkpoint(schedule: Schedule, arrays: Arrays, scalars: dict[str, Any], *, origin: float) -> Checkpoint:
     done = scalars["unit"] >= schedule.n_units
     if done:
-        arrays = {name: array for name, array in arrays.items() if not name.startswith("shard_")}
-    n, mean = float(arrays["paths_count"][0]), float(arrays["paths_mean"][0])
+        arrays = {
+            name: a for name, a in arrays.items() if name == "shard_state" or not name.startswith("shard_")
+        }
+    n = int(arrays["counts"].sum())
     live = {
-        "mean": origin + mean if n > 0 else None,
+        "mean": origin + scalars["total"] / n if n > 0 else None,
         "n_diverged": scalars["n_lost"],
         "n_absorbed": scalars["n_absorbed"],
         "path_steps": scalars["path_steps"],
@@ -184,12 +188,13 @@ def _do_unit(work: tuple[EnsemblePlan, Schedule, _Kernels, Arrays, Unit]) -> _Ou
     status_before = views["shard_status"].copy()
     shown = _initial_sample(plan, kernels, views, lanes) if unit.samples[0] == 0 else None
     samples = _drive(plan, schedule, kernels, views, lanes, unit)
-    counts = _accumulate(plan, schedule, views, lanes, samples[0], unit)
+    counts, total = _accumulate(plan, schedule, views, lanes, samples[0], unit)
     records, record_range = _records(plan, schedule, samples, shown, unit)
     changed = views["shard_status"] != status_before
     is_last = unit.samples[1] == schedule.n_samples
     return _Outcome(
         counts=counts,
+        total=total,
         records=records,
         record_range=record_range,
         paths=_path_means(schedule, views, lanes) if is_last else None,
@@ -245,8 +250,9 @@ def _accumulate(
     lanes: NDArray[np.int64],
     v: NDArray[np.float64],
     unit: Unit,
-) -> NDArray[np.int64]:
-    """Add samples after burn-in to the sums per path; their histogram."""
+) -> tuple[NDArray[np.int64], float]:
+    """Add samples after burn-in to the sums per path; their histogram, and their sum about the origin."""
+    total = 0.0
     counts = np.zeros(plan.histogram_edges.size + 1, dtype=np.int64)
     first = max(0, schedule.first_kept - 1 - unit.samples[0])
     if first < v.shape[0]:
@@ -260,7 +266,8 @@ def _accumulate(
             counts=counts,
         )
         views["shard_sums"][...] = sums.reshape(N_POWERS, lanes.size, LANES).transpose(1, 0, 2)
-    return counts
+        total = float(np.nansum(v[first:] - plan.moments.minimum))
+    return counts, total
 
 
 def _records(
@@ -322,7 +329,7 @@ def _merge(arrays: Arrays, scalars: dict[str, Any], outcomes: Iterable[_Outcome]
             _merge_into(arrays, "records", (slice(None), slice(first, stop)), outcome.records, b)
             if outcome.paths is not None:
                 _merge_into(arrays, "paths", (slice(None),), outcome.paths, b)
-        for name in ("path_steps", "n_lost", "n_absorbed"):
+        for name in ("path_steps", "n_lost", "n_absorbed", "total"):
             scalars[name] += getattr(outcome, name)
         scalars["lost"] = (scalars["lost"] + outcome.lost)[:MAX_LOST_KEPT]
 

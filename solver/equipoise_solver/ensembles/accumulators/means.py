@@ -51,7 +51,8 @@ def block_means(values: NDArray[np.float64]) -> Means:
     filled = np.where(there, values, 0.0)
     mean = filled.sum(axis=-1) / np.maximum(count, 1.0)
     deviations = np.where(there, values - mean[..., None], 0.0)
-    return Means(count, mean, (deviations * deviations).sum(axis=-1))
+    with np.errstate(over="ignore"):  # An infinite spread is the answer where values are that large.
+        return Means(count, mean, (deviations * deviations).sum(axis=-1))
 
 
 def merge_means(left: Means, right: Means) -> Means:
@@ -60,4 +61,5 @@ def merge_means(left: Means, right: Means) -> Means:
     share = right.count / np.maximum(count, 1.0)
     gap = right.mean - left.mean
     mean = left.mean + gap * share
-    return Means(count, mean, left.squares + right.squares + gap * gap * left.count * share)
+    with np.errstate(over="ignore"):
+        return Means(count, mean, left.squares + right.squares + gap * gap * left.count * share)

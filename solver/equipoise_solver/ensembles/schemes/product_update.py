@@ -16,8 +16,8 @@ from equipoise_solver.ensembles.schemes.products import (
 )
 from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
 
-DIVERGED = 1e150
-"""|v| beyond which a path counts as diverged."""
+DIVERGED = 1e30
+"""|v| from which a path counts as diverged: the next step multiplies it by about (eta v)^2 for depth 1."""
 
 
 def step(state: Any, momentum: Any, batch: Any, taken: Any, lanes: Any, numbers: Any, work: Any) -> None:

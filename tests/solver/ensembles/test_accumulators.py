@@ -1,0 +1,101 @@
+"""Accumulators and results agree with plain statistics of the same samples."""
+
+import numpy as np
+import pytest
+
+from equipoise_solver.ensembles import EnsemblePlan, GaussianPairs, Sgd, advance, begin, finish
+from equipoise_solver.ensembles.accumulators import (
+    Means,
+    accumulate,
+    block_means,
+    histogram_quantiles,
+    merge_means,
+)
+from equipoise_solver.ensembles.reference import reference_paths
+from equipoise_solver.ensembles.schedule import schedule_of
+
+
+def test_merged_means_are_the_means_of_all(rng: np.random.Generator) -> None:
+    """Blocks merged from left to right have the count, mean and spread of all their finite values."""
+    values = rng.normal(3.0, 2.0, (5, 3, 64))
+    values[1, :, 10:] = np.nan
+    blocks = block_means(values)
+    total = Means.empty((3,))
+    for b in range(5):
+        total = merge_means(total, Means(blocks.count[b], blocks.mean[b], blocks.squares[b]))
+    flat = values.transpose(1, 0, 2).reshape(3, -1)
+    np.testing.assert_array_equal(total.count, np.isfinite(flat).sum(axis=1))
+    np.testing.assert_allclose(total.mean, np.nanmean(flat, axis=1), rtol=1e-14)
+    np.testing.assert_allclose(
+        total.standard_error, np.nanstd(flat, axis=1, ddof=1) / np.sqrt(total.count), rtol=1e-13
+    )
+
+
+def test_histogram_counts_are_exact(rng: np.random.Generator) -> None:
+    """Every finite sample is counted once; bins include their lower edge, and NaN poisons its path alone."""
+    edges = np.array([-1.0, 0.0, 0.5, 2.0])
+    v = rng.normal(size=(40, 16))
+    v[0, :4] = [-1.0, 0.0, 0.5, 2.0]
+    v[5, 7] = np.nan
+    sums, counts = np.zeros((4, 16)), np.zeros(5, dtype=np.int64)
+    accumulate(v, 0, origin=0.3, edges=edges, sums=sums, counts=counts)
+    finite = v[np.isfinite(v)]
+    expected = np.bincount(np.searchsorted(edges, finite, side="right"), minlength=5)
+    np.testing.assert_array_equal(counts, expected)
+    powers = np.stack([((v - 0.3) ** k).sum(axis=0) for k in (1, 2, 3, 4)])
+    np.testing.assert_allclose(sums, powers, rtol=1e-12)
+    assert np.isnan(sums[:, 7]).all()
+
+
+def test_quantiles_interpolate() -> None:
+    """Quantiles are linear within bins, and infinite outside the edges."""
+    levels = np.array([0.05, 0.1, 0.35, 0.6, 0.95])
+    found = histogram_quantiles(levels, np.array([0.0, 1.0, 3.0]), np.array([10, 50, 25, 15]))
+    np.testing.assert_allclose(found, [-np.inf, -np.inf, 0.5, 1.0, np.inf])
+    assert np.isnan(histogram_quantiles(levels, np.array([0.0, 1.0]), np.zeros(3, dtype=np.int64))).all()
+
+
+@pytest.mark.parametrize("n_paths", [1, 40])
+def test_results_are_the_statistics_of_the_paths(n_paths: int) -> None:
+    """Mean, errors, variance, moments, counts and series are those of the reference's own paths."""
+    plan = EnsemblePlan(
+        depth=1,
+        data=GaussianPairs(0.9, 0.6),
+        dynamics=Sgd(0.05, 2),
+        n_paths=n_paths,
+        n_steps=320,
+        seed=11,
+        burn_in=0.4,
+        n_records=5,
+        observables=("value", "loss", "norm", "imbalance", "noise", "excess_loss"),
+    )
+    state = advance(plan, begin(plan), budget=1e9)
+    found = finish(plan, state)
+    schedule = schedule_of(plan)
+    theta = reference_paths(plan, np.arange(n_paths))
+    v = theta[:, 0] * theta[:, 1]
+    kept = v[schedule.first_kept :]
+    assert found.n_samples == kept.shape[0]
+    assert found.path_steps == n_paths * 320
+    averages = kept.mean(axis=0)
+    assert found.mean == pytest.approx(averages.mean(), rel=1e-13)
+    assert state.live["mean"] == pytest.approx(found.mean, rel=1e-12)
+    assert found.variance == pytest.approx(kept.var(), rel=1e-11)
+    np.testing.assert_allclose(found.moments, [np.mean(kept**k) for k in (1, 2, 3, 4)], rtol=1e-11)
+    assert found.underflow + found.counts.sum() + found.overflow == kept.size
+    np.testing.assert_array_equal(found.counts, np.histogram(kept, found.edges)[0])
+    records = v[:: schedule.samples_per_record]
+    np.testing.assert_allclose(found.observables["value"].mean, records.mean(axis=1), rtol=1e-13)
+    loss = (records - 0.9) ** 2 + 0.36
+    np.testing.assert_allclose(found.observables["loss"].mean, loss.mean(axis=1), rtol=1e-12)
+    noise = 2 * records**2 - 4 * 0.9 * records + 2 * 0.81 + 0.36
+    np.testing.assert_allclose(found.observables["noise"].mean, noise.mean(axis=1), rtol=1e-12)
+    np.testing.assert_array_equal(found.observables["value"].time, 64.0 * np.arange(6))
+    if n_paths == 1:
+        assert np.isnan(found.standard_error)
+        return
+    assert found.standard_error == pytest.approx(averages.std(ddof=1) / np.sqrt(n_paths), rel=1e-12)
+    influence = ((kept - found.mean) ** 2).mean(axis=0)
+    assert found.variance_standard_error == pytest.approx(influence.std(ddof=1) / np.sqrt(n_paths), rel=1e-9)
+    spread = records.std(axis=1, ddof=1) / np.sqrt(n_paths)
+    np.testing.assert_allclose(found.observables["value"].standard_error, spread, rtol=1e-10, atol=1e-16)

@@ -1,0 +1,141 @@
+"""Noise sources: exact moments and laws of what they draw, straight from the compiled kernels."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from tests.support.statistics import assert_fraction, assert_law, assert_mean
+
+from equipoise_solver.ensembles.compiled import LANES, compiled, key_of, noise_signature
+from equipoise_solver.ensembles.noise import (
+    INCREMENT_SOURCES,
+    NoiseSource,
+    minibatch_epoch,
+    minibatch_gaussian,
+    minibatch_iid,
+)
+from equipoise_solver.ensembles.reference.arithmetic import exponential, logarithm
+from equipoise_solver.ensembles.streams import stream_words
+
+
+def draw(source: NoiseSource, seed: int, n_steps: int) -> NDArray[np.float64]:
+    """Rows drawn by one block, shape (n_steps, 2, LANES)."""
+    fill = compiled(source.fill, noise_signature())
+    words = stream_words(seed, first_path=0, n_blocks=1, lanes=LANES, purpose=source.purpose)[0]
+    work = np.zeros((LANES, source.work_columns), dtype=np.int32)
+    active = np.ones(LANES, dtype=np.uint8)
+    out = np.zeros((n_steps, 2, LANES))
+    for t in range(n_steps):
+        fresh = int(t == 0)
+        fill(
+            words,
+            active,
+            out[t],
+            LANES,
+            t,
+            fresh,
+            key_of(seed),
+            np.uint64(0),
+            source.numbers,
+            source.table,
+            work,
+        )
+    return out
+
+
+def test_elementary_functions_are_accurate() -> None:
+    """The vectorisable exp and ln agree with the library's to a few units in the last place."""
+    x = np.linspace(-700, 700, 100_001)
+    np.testing.assert_allclose(exponential(x), np.exp(x), rtol=6e-16)
+    y = np.exp(np.linspace(-44, 44, 100_001))
+    assert np.max(np.abs(logarithm(y) - np.log(y)) / np.maximum(1.0, np.abs(np.log(y)))) < 4e-16
+
+
+@pytest.mark.parametrize(("name", "fourth"), [("gaussian", 3.0), ("three_point", 3.0), ("two_point", 1.0)])
+def test_increments_have_their_moments(name: str, fourth: float, seed: int) -> None:
+    """Increments have mean 0, variance 1, their fourth moment, uncorrelated in a pair and over time."""
+    z = draw(INCREMENT_SOURCES[name](), seed, 2000)
+    flat = z.ravel()
+    assert_mean(flat, 0.0, resolves=0.011)
+    assert_fraction(
+        int((flat > 1e-9).sum()), flat.size, {"three_point": 1 / 6}.get(name, 0.5), resolves=0.006
+    )
+    if name != "two_point":
+        assert_mean(flat**2, 1.0, resolves=0.016)
+        assert_mean(flat**4, fourth, resolves=0.1)
+    assert_mean((z[:, 0] * z[:, 1]).ravel(), 0.0, resolves=0.015)
+    assert_mean((z[1:, 0] * z[:-1, 0]).ravel(), 0.0, resolves=0.015)
+    assert np.max(np.abs(flat**2)) <= (40.0 if name == "gaussian" else 3.0 + 1e-12)
+
+
+def test_normals_have_the_normal_law(seed: int) -> None:
+    """Gaussian increments follow the normal law, tails beyond 4 included."""
+    z = np.sort(draw(INCREMENT_SOURCES["gaussian"](), seed, 1000).ravel())
+    assert_law(z, stats.norm.cdf(z), resolves=0.01)
+    assert_fraction(int((np.abs(z) > 4).sum()), z.size, 2 * stats.norm.sf(4), resolves=1.2e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 16, 17, 64])
+def test_gaussian_minibatches_are_exact_in_law(batch_size: int, seed: int) -> None:
+    """A is sx^2 chi2_S/S, and B - k A over s sqrt(A/S) is normal and independent of A."""
+    slope, noise_std, input_std = 0.7, 0.4, 1.3
+    source = minibatch_gaussian.source(
+        slope=slope, noise_std=noise_std, input_std=input_std, batch_size=batch_size
+    )
+    out = draw(source, seed, 200)
+    a, b = out[:, 0].ravel(), out[:, 1].ravel()
+    z = (b - slope * a) / (noise_std * np.sqrt(a / batch_size))
+    uniform = stats.chi2.cdf(a * batch_size / input_std**2, batch_size)
+    assert_law(np.sort(uniform), np.sort(uniform), resolves=0.03)
+    order = np.sort(z)
+    assert_law(order, stats.norm.cdf(order), resolves=0.03)
+    assert_mean(uniform * z, 0.0, resolves=0.03)
+    assert_mean(uniform * (z * z - 1), 0.0, resolves=0.05)
+
+
+@pytest.mark.parametrize("batch_size", [17, 20, 32, 64, 1000, 10**6, 10**9])
+def test_quantile_polynomial_states_its_error(batch_size: int) -> None:
+    """The polynomial gives the quantile of chi-squared to 1e-9, up to the largest normal number there is."""
+    p = minibatch_gaussian.cube_root_quantile(batch_size)
+    for z in np.linspace(-9.4, 9.4, 95):
+        exact = minibatch_gaussian.chi_squared_quantile(float(z), batch_size)
+        value = batch_size * np.polynomial.polynomial.polyval(z, p) ** 3
+        assert value == pytest.approx(exact, rel=1e-9)
+
+
+def test_quantile_expansion_joins_the_library() -> None:
+    """Where the expansion takes over, it agrees with the library's quantile, which is exact there."""
+    n = minibatch_gaussian.EXPANSION_FROM
+    for z in (-9.0, -2.0, 0.3, 4.0, 9.0):
+        quantile = minibatch_gaussian.chi_squared_quantile(z, n)
+        library = stats.chi2.ppf(stats.norm.cdf(z), n) if z < 0 else stats.chi2.isf(stats.norm.sf(z), n)
+        assert quantile == pytest.approx(float(library), rel=1e-11)
+
+
+def test_iid_minibatches_draw_every_sample_equally(seed: int) -> None:
+    """With replacement, every index has the chance 1/n in every place of the batch."""
+    n = 5
+    x = np.sqrt(10.0 ** np.arange(n))
+    out = draw(minibatch_iid.source(x=x, y=x, batch_size=3), seed, 200)
+    digits = np.round(3 * out[:, 0].ravel()).astype(np.int64)
+    for power in range(n):
+        count = digits // 10**power % 10
+        assert_fraction(int((count == 0).sum()), count.size, (1 - 1 / n) ** 3, resolves=0.03)
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(7, 3), (8, 4), (5, 1), (3, 9)])
+def test_epochs_visit_every_sample_once(n: int, batch_size: int, seed: int) -> None:
+    """In each epoch of each path every sample is drawn exactly once; the last batch holds what is left."""
+    x = np.sqrt(10.0 ** np.arange(n))
+    source = minibatch_epoch.source(x=x, y=2 * x, batch_size=batch_size)
+    per_epoch = math.ceil(n / batch_size)
+    sizes = np.array([min(batch_size, n - i * batch_size) for i in range(per_epoch)])
+    out = draw(source, seed, 4 * per_epoch).reshape(4, per_epoch, 2, LANES)
+    sums = np.round(out[:, :, 0] * sizes[:, None]).astype(np.int64)
+    assert (sums.sum(axis=1) == int("1" * n)).all()
+    np.testing.assert_allclose(out[:, :, 1], 2 * out[:, :, 0], rtol=1e-15)
+    if per_epoch > 1:
+        assert (sums[0] != sums[1]).any()
+        assert len(np.unique(sums[0, 0])) > 1
