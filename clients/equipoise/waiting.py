@@ -8,6 +8,7 @@ from equipoise.answers import is_good, read_json, read_model
 from equipoise.effects import Emit, Flow, Open, Read, Request, Sleep
 from equipoise.errors import OverloadedError, TransportError, UnexpectedAnswerError, WaitTimeoutError
 from equipoise.records import JobRecord
+from equipoise.retries import RETRIED_STATUSES
 from equipoise.server_events import EventParser, ServerEvent
 
 Clock = Callable[[], float]
@@ -71,23 +72,25 @@ def _poll(record: JobRecord, timeout_s: float) -> Flow[JobRecord]:
 
 
 def _follow(record: JobRecord, *, until: float, clock: Clock) -> Flow[tuple[JobRecord, bool]]:
-    """Follow the events; return the last state, and whether streams are worth another attempt."""
+    """Follow the events; return the last state, and whether streams are worth another attempt.
+
+    A stream that breaks off is no failure: the caller polls then, and so learns whether the service is up.
+    """
     headers = {"Accept": "text/event-stream"}
-    response = yield Open(
-        Request("GET", f"/v1/jobs/{record.id}/events", headers=headers, timeout_s=SILENCE_S)
-    )
-    if not is_good(response) or "text/event-stream" not in response.headers.get("content-type", ""):
-        return record, False
+    path = f"/v1/jobs/{record.id}/events"
     parser = EventParser()
-    while clock() < until:
-        piece = yield Read()
-        if piece is None:
-            break
-        for event in parser.feed(piece):
-            record = _applied(record, event)
-            yield Emit(record)
-            if record.is_final:
-                return record, True
+    try:
+        response = yield Open(Request("GET", path, headers=headers, timeout_s=SILENCE_S))
+        if not is_good(response) or "text/event-stream" not in response.headers.get("content-type", ""):
+            return record, response.status in RETRIED_STATUSES
+        while clock() < until and (piece := (yield Read())) is not None:
+            for event in parser.feed(piece):
+                record = _applied(record, event)
+                yield Emit(record)
+                if record.is_final:
+                    return record, True
+    except TransportError:
+        pass
     return record, True
 
 

@@ -190,6 +190,7 @@ class JobBoard:
             for job in self._jobs.values():
                 if not job.is_final:
                     self._move(job, "cancelled" if job.status == "queued" else "cancelling")
+            self._changed.notify_all()
             worker = self._worker
         if worker is not None:
             worker.join(STOP_WITHIN_S)
