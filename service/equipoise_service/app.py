@@ -36,6 +36,21 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
+class Api(FastAPI):
+    """The application, with refusals under their own media type in its OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for path in document["paths"].values():
+            for operation in path.values():
+                for status, response in operation["responses"].items():
+                    if status >= "400":
+                        response["content"] = problem
+        return document
+
+
 def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> FastAPI:
     """Make the application. Nothing is opened before it starts.
 
@@ -50,7 +65,7 @@ def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> Fast
             app.state.resources = resources
             yield
 
-    app = FastAPI(
+    app = Api(
         title="Equipoise",
         version=__version__,
         description=_DESCRIPTION,
@@ -65,18 +80,6 @@ def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> Fast
     app.add_middleware(RequestMiddleware)
     install_error_handlers(app)
     return app
-
-
-def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with refusals under their own media type."""
-    document = app.openapi()
-    for path in document["paths"].values():
-        for operation in path.values():
-            for status, response in operation["responses"].items():
-                content = response.get("content", {})
-                if status >= "400" and "application/json" in content:
-                    content[MEDIA_TYPE] = content.pop("application/json")
-    return document
 
 
 async def _to_docs() -> RedirectResponse:

@@ -129,9 +129,9 @@ def _run_worker(settings: Settings, options: argparse.Namespace, _overrides: dic
 
 
 def _print_openapi(settings: Settings, _options: argparse.Namespace, _overrides: dict[str, Any]) -> int:
-    from equipoise_service.app import create_app, openapi_document
+    from equipoise_service.app import create_app
 
-    print(json.dumps(openapi_document(create_app(settings)), indent=1, sort_keys=True))  # noqa: T201
+    print(json.dumps(create_app(settings).openapi(), indent=1, sort_keys=True))  # noqa: T201
     return 0
 
 

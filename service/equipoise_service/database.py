@@ -155,4 +155,6 @@ def insert_if_absent(connection: sa.Connection, table: sa.Table, row: Mapping[st
     """Insert a row unless one with the same key exists; whether it was inserted."""
     query: sqlite.Insert | postgresql.Insert
     query = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-    return connection.execute(query.values(dict(row)).on_conflict_do_nothing()).rowcount == 1
+    # Row counts of such inserts differ between drivers; a returned key does not lie.
+    inserted = query.values(dict(row)).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return connection.execute(inserted).first() is not None

@@ -1,5 +1,6 @@
 """Datasets: pairs (x, y) under an id made of their content, so that the same numbers are stored once."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from equipoise_service.database import datasets, insert_if_absent
 from equipoise_service.dataset_arrays import Columns, content_id, load_arrays, pack
 from equipoise_service.store import Store, dataset_name
+
+DATASET_ID = re.compile(r"ds_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class DatasetLibrary:
 
     def get(self, dataset_id: str) -> Dataset | None:
         """The dataset with this id."""
+        if not DATASET_ID.fullmatch(dataset_id):
+            return None
         with self._engine.connect() as connection:
             row = (
                 connection.execute(sa.select(datasets).where(datasets.c.id == dataset_id)).mappings().first()

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from equipoise_service.store import Store, checkpoint_folder, result_name
 from equipoise_solver.specs import Spec, canonical_json, spec_hash
 from equipoise_solver.version import __version__
 
+JOB_ID = re.compile(r"job_[0-9a-f]{32}(-[0-9]{1,6})?")
 # A failed, cancelled or timed out job is no answer: the same spec is tried again as the next attempt.
 WITHOUT_ANSWER = frozenset({"failed", "cancelled", "timed_out"})
 
@@ -108,7 +110,7 @@ class JobService:
         Raises:
             NotFoundError: there is none.
         """
-        job = self._table.get(job_id)
+        job = self._table.get(job_id) if JOB_ID.fullmatch(job_id) else None
         if job is None:
             raise NotFoundError(f"There is no job {job_id[:100]!r}: see GET /v1/jobs.", code="job_not_found")
         return job
@@ -266,12 +268,14 @@ def _write_cursor(job: Job) -> str:
 def _read_cursor(cursor: str) -> Page:
     try:
         submitted_at, job_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return Page(float(submitted_at), str(job_id))
+        if isinstance(submitted_at, float) and isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
+            return Page(submitted_at, job_id)
     except (ValueError, TypeError, binascii.Error):
-        raise RefusedError(
-            f"cursor={cursor[:100]!r} is none that this service gave: take next_cursor of the page before.",
-            errors=[{"field": "cursor", "message": "need the next_cursor of the page before"}],
-        ) from None
+        pass
+    raise RefusedError(
+        f"cursor={cursor[:100]!r} is none that this service gave: take next_cursor of the page before.",
+        errors=[{"field": "cursor", "message": "need the next_cursor of the page before"}],
+    )
 
 
 def timed(compute: Callable[[], Any]) -> tuple[Any, float]:

@@ -102,6 +102,9 @@ def as_service_error(error: Exception, request: Request) -> ServiceError:
             return _of_validation(error.errors(), error.body)
         case ValidationError():
             return _of_validation(error.errors(include_url=False), {})
+        case HTTPException(__cause__=ServiceError() as refusal):
+            # What was raised while the body was read arrives wrapped by the framework.
+            return refusal
         case HTTPException():
             return _of_http(error, request)
         case _:
@@ -130,13 +133,18 @@ def _of_http(error: HTTPException, request: Request) -> ServiceError:
 
 def _of_validation(problems: Sequence[Any], body: Any) -> ServiceError:
     entries = [_field_problem(problem, body) for problem in problems[:_MAX_FIELDS]]
-    is_spec = bool(problems) and all(problem["loc"][:2] == ("body", "spec") for problem in problems)
+    is_spec = bool(problems) and all(_is_about_spec(problem) for problem in problems)
     detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in entries[:5])
     return ServiceError(
         detail or "The request does not fit.",
         code="invalid_spec" if is_spec else "invalid_request",
         errors=entries,
     )
+
+
+def _is_about_spec(problem: Mapping[str, Any]) -> bool:
+    is_absent = problem["type"] == "missing" and len(problem["loc"]) == 2
+    return problem["loc"][:2] == ("body", "spec") and not is_absent
 
 
 def _field_problem(problem: Mapping[str, Any], body: Any) -> dict[str, Any]:

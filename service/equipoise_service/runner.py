@@ -57,6 +57,8 @@ class JobRunner:
         job = await asyncio.to_thread(self._table.get, job_id)
         if job is None or job.status != "running":
             return {**state, "goes_on": False}
+        if job.worker != self._options.worker:  # Taken over from another one.
+            await asyncio.to_thread(self._table.move, job_id, "running", worker=self._options.worker)
         if job.queue == "quick":
             return await self._solve_quick(job, state)
         budget = next_budget(

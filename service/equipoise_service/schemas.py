@@ -100,6 +100,8 @@ class JobView(View):
     """Why it ended without a result; null otherwise."""
     live: dict[str, float | int | None]
     """Statistics so far."""
+    worker: str | None
+    """Worker that took it up last."""
     links: JobLinks
     """Where more is found."""
 
@@ -224,6 +226,7 @@ def job_view(job: Job, queue_position: int | None) -> JobView:
         finished_at=_maybe_moment(job.finished_at),
         error=error,
         live=dict(job.live),
+        worker=job.worker,
         links=JobLinks(self=path, result=f"{path}/result", events=f"{path}/events", arrays=f"{path}/arrays"),
     )
 

@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -173,8 +174,9 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(set(environment) - known - CLIENT_VARIABLES):
         if name.upper().startswith(PREFIX):
-            close = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(sorted(known))}."
+            rest = {field.removeprefix(PREFIX) for field in known}
+            close = difflib.get_close_matches(name.upper().removeprefix(PREFIX), rest, n=1)
+            hint = f"Did you mean {PREFIX}{close[0]}?" if close else f"Known: {', '.join(sorted(known))}."
             raise SettingsError(
                 f"{name}={environment[name]!r} is no setting of this service. {hint} Or unset it."
             )
@@ -185,8 +187,13 @@ def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
     for problem in error.errors(include_input=False, include_url=False):
         field = str(problem["loc"][0]) if problem["loc"] else ""
         name = PREFIX + field.upper()
-        value = "(hidden)" if field == "token" else repr(given.get(field, os.environ.get(name)))
+        value = "(hidden)" if field == "token" else _shown(given.get(field, os.environ.get(name)))
         head = f"{name}={value}: " if field else ""
         about = Settings.model_fields[field].description if field in Settings.model_fields else None
         lines.append(f"{head}{problem['msg']}." + (f" ({about})" if about else ""))
     return "\n".join([*lines, "Correct or unset it, then start again."])
+
+
+def _shown(value: Any) -> str:
+    # Database URLs may hold a password.
+    return re.sub(r":[^:@/]*@", ":(hidden)@", repr(value))

@@ -36,6 +36,7 @@ class Worker:
         database = connect(settings.database)
         migrate(database)
         migrate_engine(database)
+        self._database = database
         self._table = JobTable(database)
         self._workers = WorkerTable(database, ttl_s=settings.heartbeat_ttl_seconds)
         self._store = Store(settings.store)
@@ -65,7 +66,7 @@ class Worker:
 
     def keep_order(self) -> None:
         """Give a sign of life, take over from the dead, settle what was left open, sweep now and then."""
-        self._workers.beat(self.id)
+        self._workers.beat(self.id, self._settings)
         dead = [worker for worker in self._workers.dead() if worker != self.id]
         if dead:
             taken = self._engine.take_over(dead)
@@ -84,6 +85,8 @@ class Worker:
         """Stop the engine in this process and leave."""
         self._engine.stop()
         self.leave()
+        self._queue.close()
+        self._database.dispose()
 
     def _settle(self) -> None:
         """End the jobs that the engine has ended, or that nobody is left to acknowledge."""
@@ -109,9 +112,11 @@ class Worker:
                 self._store.remove_folder(checkpoint_folder(job_id))
 
 
-def run_worker(settings: Settings, *, worker: str, replaces: Sequence[str], stop: threading.Event) -> None:
+def run_worker(
+    settings: Settings, *, worker: str, replaces: Sequence[str], stop: threading.Event, solver: str = SOLVER
+) -> None:
     """Run a worker until told to stop. The caller ends the process right after: nothing is waited for."""
-    runner = Worker(settings, worker=worker)
+    runner = Worker(settings, worker=worker, solver=solver)
     runner.start(replaces=replaces)
     logger.info(
         "worker %s serves %s with %d threads", worker, ", ".join(settings.queues), settings.worker_threads

@@ -50,12 +50,13 @@ class WorkerTable:
         with self.engine.begin() as connection:
             connection.execute(workers.insert().values(**row, started_at=self._now, seen_at=self._now))
 
-    def beat(self, worker: str) -> None:
-        """Give a sign of life."""
+    def beat(self, worker: str, settings: Settings) -> None:
+        """Give a sign of life; a worker that was given up for dead, perhaps frozen, registers anew."""
+        query = sa.update(workers).where(workers.c.id == worker).values(seen_at=self._now, stopped_at=None)
         with self.engine.begin() as connection:
-            connection.execute(
-                sa.update(workers).where(workers.c.id == worker).values(seen_at=self._now, stopped_at=None)
-            )
+            is_known = connection.execute(query).rowcount == 1
+        if not is_known:
+            self.register(worker, settings)
 
     def mark_stopped(self, worker_ids: Sequence[str]) -> None:
         """Record that workers have ended, so that others take over their jobs at once."""

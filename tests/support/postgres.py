@@ -49,6 +49,7 @@ def cluster() -> Iterator[str]:
             str(data),
             "--username=test",
             "--auth=trust",
+            "--encoding=UTF8",
             "--no-sync",
         )
         # Durability is PostgreSQL's own affair: without it the tests are faster.

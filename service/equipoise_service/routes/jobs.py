@@ -18,7 +18,7 @@ from equipoise_solver.specs import Solution
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
-JobId = Annotated[str, Path(pattern=r"^job_[0-9a-f]{32}(-[0-9]{1,6})?$", description="Id of the job.")]
+JobId = Annotated[str, Path(description="Id of the job.")]
 IdempotencyKey = Annotated[
     str | None,
     Header(

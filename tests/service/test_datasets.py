@@ -1,0 +1,164 @@
+"""Datasets over HTTP: three formats, one id per content, and refusals that say where the file is wrong."""
+
+import io
+import pickle
+import zipfile
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from tests.service.asgi_client import AppClient, started
+from tests.service.test_problems import assert_problem
+
+from equipoise_service.app import create_app
+from equipoise_service.settings import Settings
+from equipoise_service.store import Store
+
+X, Y = [0.5, -1.25, 3.0], [1.0, 2.0, -7.5]
+CSV = b"x,y\n0.5,1.0\n-1.25,2\n3e0,-7.5\n"
+OCTETS = {"content-type": "application/octet-stream"}
+TYPES = {"csv": "text/csv", "npz": "application/x-npz", "parquet": "application/vnd.apache.parquet"}
+
+
+def npz(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def table(**columns: Any) -> bytes:
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def upload(api: AppClient, content: bytes, kind: str = "csv", query: str = "") -> Any:
+    return api.post(f"/v1/datasets{query}", content=content, headers={"content-type": TYPES[kind]})
+
+
+def test_the_same_numbers_are_one_dataset_in_every_format(api: AppClient) -> None:
+    first = upload(api, CSV)
+    assert first.status_code == 201
+    dataset = first.json()
+    assert (dataset["n_rows"], dataset["x"], dataset["y"]) == (3, "x", "y")
+    assert first.headers["location"] == f"/v1/datasets/{dataset['id']}"
+    again = [
+        upload(api, npz(x=np.array(X), y=np.array(Y)), "npz"),
+        upload(api, npz(x=np.array(X, dtype=">f8"), y=np.array(Y)), "npz"),
+        upload(api, table(x=X, y=Y), "parquet"),
+        api.post(
+            "/v1/datasets?format=csv", content=CSV, headers={"content-type": "application/octet-stream"}
+        ),
+        api.post("/v1/datasets", files={"file": ("a.csv", CSV, "text/csv")}),
+        api.post("/v1/datasets", files={"other": b"1", "file": ("a.npz", npz(x=X, y=Y))}),
+        upload(api, b"\xef\xbb\xbfa,b\r\n0.5,1\r\n-1.25,2\r\n3,-7.5\r\n"),
+    ]
+    assert [(answer.status_code, answer.json()["id"]) for answer in again] == [(200, dataset["id"])] * 7
+    assert api.get(f"/v1/datasets/{dataset['id']}").json() == dataset
+
+
+def test_columns_are_chosen_by_name(api: AppClient) -> None:
+    content = b"age,bmi,target\n1,0.5,1.0\n2,-1.25,2\n3,3.0,-7.5\n"
+    dataset = upload(api, content, query="?x=bmi&y=target").json()
+    assert (dataset["x"], dataset["y"]) == ("bmi", "target")
+    assert dataset["id"] == upload(api, CSV).json()["id"]
+    assert upload(api, CSV, query="?x=y").json()["x"] == "y"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "query", "words"),
+    [
+        (b"", "csv", "", "empty"),
+        (b"x,y\n", "csv", "", "0 rows"),
+        (b"x,y\n1,2\n", "csv", "", "at least 2"),
+        (b"x,y\n1,2\n1,3\n", "csv", "", "column 'x' is constant"),
+        (b"1,2\n3,4\n", "csv", "", "header"),
+        (b"x,y\n1,2\n2,much\n", "csv", "", "line 3, column 'y' is 'much'"),
+        (b"x,y\n1,2\n2,nan\n", "csv", "", "line 3, column 'y' is 'nan'"),
+        (b"x,y\n1,2\n1_0,2\n", "csv", "", "line 3, column 'x' is '1_0'"),
+        (b"x,y\n1,2\n1e300,2\n", "csv", "", "row 2 of column 'x' is 1e+300"),
+        (b"x,y\n1,2\n3", "csv", "", "line 3 has 1 cells"),
+        (b"a,b,c\n1,2,3\n", "csv", "", "?x="),
+        (CSV, "csv", "?x=z", "x='z' is no column"),
+        (npz(x=np.array([1, None], dtype=object), y=np.array(Y)), "npz", "", "pickled"),
+        (npz(x=np.ones((2, 2)), y=np.array(Y)), "npz", "", "shape (2, 2)"),
+        (npz(x=np.array(["a", "b"]), y=np.array(Y)), "npz", "", "type <U1"),
+        (npz(x=np.array(X), y=np.array(Y[:2])), "npz", "", "as many"),
+        (npz(x=np.array([1.0, np.inf, 2.0]), y=np.array(Y)), "npz", "", "row 2 of column 'x' is inf"),
+        (table(x=X, y=["a", "b", "c"]), "parquet", "", "type string"),
+        (table(x=[1.0, None, 2.0], y=Y), "parquet", "", "row 2 of column 'x' is null"),
+    ],
+)
+def test_a_dataset_that_cannot_be_used_is_refused(
+    api: AppClient, settings: Settings, content: bytes, kind: str, query: str, words: str
+) -> None:
+    problem = assert_problem(upload(api, content, kind, query), 422, "invalid_dataset")
+    assert words in problem["detail"]
+    assert Store(settings.store).names("datasets") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\xff\xfe\x00", "csv"),
+        (b'x,y\n"1,2\n', "csv"),
+        (pickle.dumps([1, 2]), "npz"),
+        (npz(x=np.array(X), y=np.array(Y))[:-30], "npz"),
+        (CSV, "npz"),
+        (table(x=X, y=Y)[:-10], "parquet"),
+        (CSV, "parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(api: AppClient, content: bytes, kind: str) -> None:
+    assert_problem(upload(api, content, kind), 400, "malformed_upload")
+
+
+def test_a_form_that_is_cut_off_or_holds_no_file_is_refused(api: AppClient) -> None:
+    whole = (
+        b'--b\r\nContent-Disposition: form-data; name="%s"; filename="a.csv"\r\n\r\n' + CSV + b"\r\n--b--\r\n"
+    )
+    header = {"content-type": "multipart/form-data; boundary=b"}
+    cut = api.post("/v1/datasets", content=(whole % b"file")[:-20], headers=header)
+    assert "closing boundary" in assert_problem(cut, 400, "malformed_upload")["detail"]
+    other = api.post("/v1/datasets", content=whole % b"fiel", headers=header)
+    assert "no field named file" in assert_problem(other, 400, "malformed_upload")["detail"]
+    bare = api.post("/v1/datasets", content=whole, headers={"content-type": "multipart/form-data"})
+    assert_problem(bare, 400, "malformed_upload")
+    assert api.post("/v1/datasets", content=whole % b"file", headers=header).status_code == 201
+
+
+def test_sizes_are_bounded_even_when_they_are_hidden(settings: Settings) -> None:
+    small = settings.model_copy(update={"max_upload_bytes": 4000, "max_dataset_rows": 100})
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("x", "y"):
+            member = io.BytesIO()
+            np.save(member, np.zeros(10**5))
+            archive.writestr(f"{name}.npy", member.getvalue())
+    with started(create_app(small)) as api:
+        assert_problem(upload(api, b"x,y\n" + b"1,2\n" * 2000), 413, "body_too_large")
+        assert_problem(upload(api, b"x,y\n" + b"1,2\n" * 200), 422, "limit_exceeded")
+        assert_problem(upload(api, bomb.getvalue(), "npz"), 422, "limit_exceeded")
+        assert_problem(upload(api, table(x=[1.0] * 200, y=[1.0] * 200), "parquet"), 422, "limit_exceeded")
+
+
+def test_a_dataset_serves_as_data(real_api: AppClient) -> None:
+    """The law of an uploaded dataset is that of the same samples sent inline."""
+    dataset = upload(real_api, CSV).json()["id"]
+    laws = [
+        real_api.post(
+            "/v1/solve",
+            json={
+                "spec": {
+                    "task": "stationary",
+                    "model": {"kind": "diagonal"},
+                    "data": data,
+                    "temperature": 0.01,
+                }
+            },
+        ).json()
+        for data in ({"kind": "dataset", "id": dataset}, {"kind": "samples", "x": X, "y": Y})
+    ]
+    assert laws[0]["mean"] == laws[1]["mean"] is not None

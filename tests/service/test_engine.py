@@ -1,0 +1,199 @@
+"""The life of a job on the engine, on SQLite and on PostgreSQL: the same claims on both."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.service import fake_solver
+from tests.service.asgi_client import AppClient, started
+from tests.service.fake_solver import BREAKS, CRASHES, HANGS, REFUSES, simulate_spec
+from tests.support.postgres import new_database
+from tests.support.servers import clean_environment, descendants, wait_until
+
+from equipoise_service.app import create_app
+from equipoise_service.settings import Settings
+from equipoise_service.store import Store
+from equipoise_service.worker import Worker
+
+pytestmark = pytest.mark.slow
+FINAL = {"succeeded", "failed", "cancelled", "timed_out"}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def engine_settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    if request.param == "sqlite":
+        return settings
+    url = new_database(request.getfixturevalue("postgres_server"))
+    return settings.model_copy(update={"database_url": url})
+
+
+@pytest.fixture
+def api(engine_settings: Settings) -> Iterator[AppClient]:
+    with started(create_app(engine_settings, prepare=fake_solver.prepare)) as client:
+        yield client
+
+
+@contextmanager
+def working(settings: Settings, name: str = "in-process") -> Iterator[Worker]:
+    """A worker in this process, keeping order in a thread."""
+    worker = Worker(settings, worker=name, solver=fake_solver.NAME)
+    stop = threading.Event()
+    worker.start()
+    keeper = threading.Thread(target=worker.run, args=(stop,))
+    keeper.start()
+    try:
+        yield worker
+    finally:
+        stop.set()
+        keeper.join()
+        worker.stop()
+
+
+@contextmanager
+def worker_process(settings: Settings, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker as a process, killed at the end."""
+    environment = clean_environment(
+        EQUIPOISE_DATA_DIR=str(settings.data_dir),
+        EQUIPOISE_DATABASE_URL=settings.database,
+        EQUIPOISE_HEARTBEAT_SECONDS="0.1",
+        EQUIPOISE_HEARTBEAT_TTL_SECONDS="2",
+        EQUIPOISE_LOG_LEVEL="warning",
+    )
+    command = [sys.executable, "-m", "tests.service.worker_process", name]
+    process = subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[2])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def submit(api: AppClient, *, headers: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
+    spec = simulate_spec(seed=options.pop("seed", 1), n_steps=options.pop("n_steps", 10**6))
+    answer = api.post("/v1/jobs", json={"spec": spec, **options}, headers=headers)
+    assert answer.status_code in (200, 202), answer.text
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+def job_of(api: AppClient, job: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = api.get(f"/v1/jobs/{job['id']}").json()
+    return found
+
+
+def ended(api: AppClient, job: dict[str, Any], *, deadline_s: float = 30.0) -> dict[str, Any]:
+    def final() -> dict[str, Any] | None:
+        now = job_of(api, job)
+        return now if now["status"] in FINAL else None
+
+    return wait_until(final, what=f"the end of {job['id']}", deadline_s=deadline_s)
+
+
+def running(api: AppClient, job: dict[str, Any]) -> dict[str, Any]:
+    return wait_until(
+        lambda: found if (found := job_of(api, job))["status"] == "running" else None, what="the job runs"
+    )
+
+
+def test_the_life_of_a_job(api: AppClient, engine_settings: Settings) -> None:
+    """Queued jobs run in chunks to a result; the same spec is answered at once; errors are told apart."""
+    with working(engine_settings):
+        job = submit(api, headers={"Prefer": "wait=30"})
+        assert (job["status"], job["progress"], job["live"]) == ("succeeded", 1.0, {"path_steps": 10**9})
+        assert job["submitted_at"] <= job["started_at"] <= job["finished_at"]
+
+        result = api.get(job["links"]["result"])
+        assert (result.json()["mean"], result.json()["path_steps"]) == (1.25, 10**9)
+        assert result.json()["seconds"] >= 0
+        same = api.get(job["links"]["result"], headers={"If-None-Match": result.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+        assert submit(api)["id"] == job["id"]
+
+        refused = ended(api, submit(api, seed=REFUSES))
+        assert (refused["status"], refused["error"]["code"]) == ("failed", "unstable_step")
+        assert "dynamics.learning_rate=9.0" in refused["error"]["message"]
+        broken = ended(api, submit(api, seed=BREAKS))
+        assert (broken["status"], broken["error"]["code"]) == ("failed", "internal_error")
+        assert "secret" not in json.dumps(broken)
+        crashed = ended(api, submit(api, seed=CRASHES))
+        assert (crashed["status"], crashed["error"]["code"]) == ("failed", "worker_crashed")
+        assert submit(api, seed=REFUSES)["id"] == f"{refused['id']}-2"
+
+        assert Store(engine_settings.store).names("checkpoints") == []
+        assert api.delete(f"/v1/jobs/{job['id']}").status_code == 204
+        assert Store(engine_settings.store).names("results") == []
+        again = submit(api, headers={"Prefer": "wait=30"})
+        assert (again["id"], again["status"]) == (job["id"], "succeeded")
+        assert api.get(job["links"]["result"]).headers["etag"] == result.headers["etag"]
+
+
+def test_cancel_and_timeout_interrupt_a_running_chunk(api: AppClient, engine_settings: Settings) -> None:
+    """A chunk that would take ten minutes ends within seconds, and the worker goes on with other jobs."""
+    with working(engine_settings):
+        job = running(api, submit(api, seed=HANGS))
+        answer = api.post(f"/v1/jobs/{job['id']}/cancel")
+        assert (answer.status_code, answer.json()["status"]) == (202, "cancelling")
+        cancelled = ended(api, job, deadline_s=5)
+        assert (cancelled["status"], cancelled["error"]) == ("cancelled", None)
+
+        late = ended(api, submit(api, seed=HANGS, timeout_seconds=0.5), deadline_s=10)
+        assert (late["id"], late["status"]) == (f"{job['id']}-2", "timed_out")
+        assert late["error"]["code"] == "timed_out"
+        assert ended(api, submit(api, seed=5))["status"] == "succeeded"
+        assert Store(engine_settings.store).names("checkpoints") == []
+
+
+def test_many_identical_submissions_run_once(api: AppClient, engine_settings: Settings) -> None:
+    """Ten concurrent submissions of one spec are one job with one result; quick jobs pass long ones."""
+    with working(engine_settings):
+        submit(api, seed=HANGS)
+        with ThreadPoolExecutor(10) as pool:
+            futures = [pool.submit(submit, api, seed=7) for _ in range(10)]
+        assert len({future.result()["id"] for future in futures}) == 1
+
+
+def test_a_dead_workers_job_is_taken_over(api: AppClient, engine_settings: Settings) -> None:
+    """After kill -9 of a worker in mid-job, another one brings the job to the result."""
+    with worker_process(engine_settings, "first") as first:
+        job = running(api, submit(api, seed=HANGS))
+        child = wait_until(lambda: descendants(first.pid), what="the computing process")
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        gone = [process.pid for process in child]
+        wait_until(
+            lambda: not any(Path(f"/proc/{pid}").exists() for pid in gone), what="no orphan", deadline_s=3
+        )
+    with working(engine_settings, "second"):
+        wait_until(lambda: job_of(api, job)["worker"] == "second", what="the job is taken over")
+        api.post(f"/v1/jobs/{job['id']}/cancel")
+        assert ended(api, job, deadline_s=8)["status"] == "cancelled"
+
+
+def test_a_silent_worker_counts_as_dead_until_it_beats_again(
+    api: AppClient, engine_settings: Settings
+) -> None:
+    """A frozen worker loses its job after the time-to-live; thawed, it cannot take it back."""
+
+    def workers() -> dict[str, bool]:
+        return {worker["id"]: worker["alive"] for worker in api.get("/v1/workers").json()["workers"]}
+
+    with ExitStack() as stack:
+        frozen = stack.enter_context(worker_process(engine_settings, "frozen"))
+        job = running(api, submit(api, seed=HANGS))
+        os.kill(frozen.pid, signal.SIGSTOP)
+        stack.enter_context(working(engine_settings, "fresh"))
+        wait_until(lambda: job_of(api, job)["worker"] == "fresh", what="the job is taken over")
+        os.kill(frozen.pid, signal.SIGCONT)
+        wait_until(lambda: workers() == {"fresh": True, "frozen": True}, what="the thawed worker is back")
+        assert job_of(api, job)["worker"] == "fresh"
+        api.post(f"/v1/jobs/{job['id']}/cancel")
+        assert ended(api, job, deadline_s=8)["status"] == "cancelled"

@@ -1,0 +1,41 @@
+"""What may import what, and the documents that must not drift from the code."""
+
+import ast
+import json
+from pathlib import Path
+
+from equipoise_service.app import create_app
+from equipoise_service.settings import Settings
+
+PACKAGE = Path(__file__).parents[2] / "service" / "equipoise_service"
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+def test_only_the_engine_knows_the_job_engine() -> None:
+    users = [path.name for path in PACKAGE.rglob("*.py") if "dbos" in imports_of(path)]
+    assert users == ["engine.py"]
+
+
+def test_the_committed_openapi_is_that_of_the_code() -> None:
+    """Written by: python -m equipoise_service openapi > service/equipoise_service/openapi.json"""
+    committed = json.loads((PACKAGE / "openapi.json").read_text())
+    assert committed == create_app(Settings()).openapi()
+
+
+def test_every_refusal_of_the_openapi_is_a_problem() -> None:
+    document = json.loads((PACKAGE / "openapi.json").read_text())
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    schema = response["content"]["application/problem+json"]["schema"]
+                    assert schema == {"$ref": "#/components/schemas/Problem"}
