@@ -13,7 +13,7 @@ FINAL_STATUSES = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 class Record(BaseModel):
     """Base of the records: immutable; fields added by a newer server are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class JobError(Record):

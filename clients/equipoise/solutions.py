@@ -6,11 +6,13 @@ from equipoise.answers import read_model
 from equipoise.errors import UnexpectedAnswerError
 from equipoise_solver import specs
 
+# defer_build: validators are built when the first solution is read, which keeps `import equipoise` quick.
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class StationarySolution(specs.StationarySolution):
+class StationarySolution(specs.StationarySolution, defer_build=True):
     """The exact stationary law, with a plot of it."""
 
     def plot(self, ax: "Axes | None" = None, *, tails: bool = True) -> "Axes":
@@ -28,7 +30,7 @@ class StationarySolution(specs.StationarySolution):
         return draw_stationary(self, ax, tails=tails)
 
 
-class SimulateSolution(specs.SimulateSolution):
+class SimulateSolution(specs.SimulateSolution, defer_build=True):
     """An ensemble of trajectories, with a plot of it."""
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
@@ -45,7 +47,7 @@ class SimulateSolution(specs.SimulateSolution):
         return draw_simulation(self, ax)
 
 
-class CompareSolution(specs.CompareSolution):
+class CompareSolution(specs.CompareSolution, defer_build=True):
     """Theory and simulation of one model, with a plot of one over the other."""
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":

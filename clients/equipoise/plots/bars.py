@@ -15,6 +15,8 @@ LOW, HIGH = 0.001, 0.995
 NARROW = 0.02
 # Share of the area under a curve that may stick out of the picture.
 SPIKE = 0.25
+# A maximum that rises above the rest of its curve by more than this factor is a pole.
+POLE = 4.0
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,17 @@ def ceiling(*curves: tuple[Array, Array], shown: tuple[float, float]) -> float:
 
 
 def _top(v: Array, p: Array) -> float:
-    """Top of a curve, lowered to where a quarter of its area is cut off, but not into its main part."""
+    """Top of a curve; if it is a pole, or a spike of hardly any area, the height of the rest."""
     low, high = 0.0, float(p.max())
     area = np.trapezoid(p, v)
     for _ in range(120):
         middle = 0.5 * (low + high)
         is_too_low = np.trapezoid(np.maximum(p - middle, 0.0), v) > SPIKE * area
         low, high = (middle, high) if is_too_low else (low, middle)
-    # Most points of a curve lie far below a pole, and not far below an ordinary maximum.
-    return min(float(p.max()), max(high, 4.0 * float(np.quantile(p, 0.75))))
+    if p.max() <= POLE * high:
+        return float(p.max())
+    even = np.interp(np.linspace(v[0], v[-1], 400), v, p)
+    return min(float(p.max()), max(high, POLE * float(np.quantile(even, 0.75))))
 
 
 def _thinned(edges: Array, width: float) -> list[int]:
