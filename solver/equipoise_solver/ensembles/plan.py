@@ -53,6 +53,8 @@ UNIT_PATH_STEPS = 4_000_000
 MAX_SHOWN = 1 << 18
 """Samples (times, paths) that one piece of work keeps, 24 bytes each."""
 MAX_PARAMETERS = 1024
+MAX_MEMORY = 2 << 30
+"""Largest working memory, [bytes]."""
 MAX_EPOCH_SAMPLES = 1 << 18
 """Largest data set for sampling by epoch: a thread keeps 256 shuffles of it, 1 KiB per sample."""
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -119,6 +121,7 @@ class EnsemblePlan:
         _check_stability(self)
         check_observables(self.observables, self.scene)
         _check_edges(self.edges)
+        _check_memory(self)
 
     @cached_property
     def moments(self) -> DataMoments:
@@ -136,6 +139,12 @@ class EnsemblePlan:
         if isinstance(self.init, Balanced) and self.init.value is not None:
             return self.init.value
         return self.moments.minimum
+
+    @cached_property
+    def typical_value(self) -> float:
+        """|v| by which steps are estimated: at the minimum, or at the start unless it is far out."""
+        least, start = abs(self.moments.minimum), abs(self.start_value)
+        return max(least, min(start, 10 * least)) if least > 0 else start
 
     @cached_property
     def temperature(self) -> float:
@@ -180,7 +189,8 @@ class EnsemblePlan:
                 weight_decay=self.dynamics.weight_decay,
                 max_step=self.dynamics.step_size or math.inf,
                 relative_step=self.dynamics.tolerance,
-                typical_value=max(abs(self.moments.minimum), abs(self.start_value)),
+                typical_value=self.typical_value,
+                start_value=abs(self.start_value),
             )
         return UPDATES["product_update"](
             depth=self.depth,
@@ -317,6 +327,16 @@ def _check_stability(plan: EnsemblePlan) -> None:
             given=plan.dynamics.learning_rate,
             allowed=f"learning_rate < 2 (1 + momentum)/curvature = {bound:.6g}",
             remedy="Reduce it.",
+        )
+
+
+def _check_memory(plan: EnsemblePlan) -> None:
+    if plan.memory_bytes > MAX_MEMORY:
+        raise LimitExceededError(
+            "n_paths",
+            given=plan.n_paths,
+            allowed=f"at most {MAX_MEMORY / 2**30:g} GiB; this takes {plan.memory_bytes / 2**30:.1f} GiB",
+            remedy='Ask for fewer paths or parameters, or use coordinate="model".',
         )
 
 

@@ -146,7 +146,7 @@ def _summary(paths: Means, *, origin: float) -> tuple[float, float, float, float
         nan = float("nan")
         return nan, nan, nan, nan, np.full(4, nan)
     off, square = float(paths.mean[0]), float(paths.mean[1])
-    variance = square - off * off
+    variance = max(0.0, square - off * off)
     # Influence of a path on the variance: q - 2 off m, with Cov(m, q) from the spread of m + q.
     squares = paths.squares
     covariance = (squares[4] - squares[0] - squares[1]) / 2

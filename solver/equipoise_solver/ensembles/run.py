@@ -292,7 +292,7 @@ def _records(
     with np.errstate(over="ignore", invalid="ignore"):
         for i, name in enumerate(plan.observables):
             values[i] = OBSERVABLES[name](shown[0], shown[1], shown[2], plan.scene)
-    blocks = values.reshape(*values.shape[:2], -1, LANES)
+    blocks = values.reshape(*values.shape[:2], values.shape[2] // LANES, LANES)
     return block_means(np.ascontiguousarray(np.moveaxis(blocks, 2, 0))), (first, last + 1)
 
 

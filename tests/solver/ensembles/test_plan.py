@@ -61,6 +61,7 @@ REFUSED: list[tuple[dict[str, Any], type[SolverError], str]] = [
     ({"dynamics": Sgd(0.1), "coordinate": "model"}, UnsupportedCombinationError, "coordinate"),
     ({"coordinate": "model", "init": Normal()}, UnsupportedCombinationError, "init.kind"),
     ({"width": 2000}, LimitExceededError, "model.width"),
+    ({"width": 512, "depth": 1, "dynamics": Sgd(0.1), "n_paths": 10**6}, LimitExceededError, "n_paths"),
     ({"init": Given(((1.0,),))}, InvalidModelError, "init.u"),
     ({"dynamics": Gd(1.0), "depth": 0}, UnstableStepError, "dynamics.learning_rate"),
 ]

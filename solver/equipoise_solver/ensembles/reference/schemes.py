@@ -34,7 +34,7 @@ def balanced_flow(state: Floats, noise: Floats, left: Floats, numbers: Floats) -
     change = drift * h + amplitude * dw + 0.5 * slope * (dw * dw - h)
     change = change + 0.5 * h * dw * amplitude * mixed
     change = change + 0.5 * h * h * (drift * drift1 + 0.5 * drift2 * power)
-    return np.stack([x + change, sign]), h
+    return np.stack([np.minimum(x + change, numbers[15]), sign]), h
 
 
 def linear_flow(state: Floats, noise: Floats, left: Floats, numbers: Floats) -> tuple[Floats, Floats]:

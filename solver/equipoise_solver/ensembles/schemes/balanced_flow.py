@@ -24,6 +24,12 @@ from equipoise_solver.ensembles.schemes.scheme import Scheme, flow_numbers
 from equipoise_solver.theory.moments import DataMoments
 
 TINY = 1e-300
+CEILING = 27.6
+"""ln of 1e12: x is reflected that far above the typical scale.
+
+Reflection leaves the law below as it is; what it cuts off is less than 1e-5 of E[v^2], while excursions there, of
+no duration, would take ever more steps as D grows.
+"""
 LOG_ABSORBED = -690.0
 """ln|v| below which v counts as 0, 1e-300."""
 
@@ -34,7 +40,7 @@ def step(
     """One step of every lane; state = (ln|v|, sign of v); see `compiled.flow_signature`."""
     b1, b2, a1, root, floor = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     temperature, gamma, max_step, epsilon = numbers[5], numbers[6], numbers[7], numbers[8]
-    layers, a, c, q1 = numbers[9], numbers[10], numbers[11], numbers[12]
+    layers, a, c, q1, ceiling = numbers[9], numbers[10], numbers[11], numbers[12], numbers[15]
     q = q1 + 1.0
     r = 2.0 * q1
     decay = 2.0 * layers * gamma
@@ -69,7 +75,8 @@ def step(
         change = drift * h + amplitude * dw + 0.5 * half_power1 * (dw * dw - h)
         change = change + 0.5 * h * dw * amplitude * mixed
         change = change + 0.5 * h * h * (drift * drift1 + 0.5 * drift2 * power)
-        state[0, j] = x + change
+        moved = x + change
+        state[0, j] = ceiling if moved > ceiling else moved
         left[j] = left[j] - h
         size[j] = h
 
@@ -111,6 +118,7 @@ def scheme(
     max_step: float,
     relative_step: float,
     typical_value: float,
+    start_value: float,
 ) -> Scheme:
     """The scheme for a network of depth >= 1; its state is (ln|v|, sign of v)."""
     layers = depth + 1
@@ -121,6 +129,7 @@ def scheme(
         (depth - 1) / layers,
         float(width),
         math.log(width),
+        math.log(max(start_value, typical_value, abs(moments.minimum), abs(moments.root), 1e-6)) + CEILING,
     )
 
     def to_state(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -70,6 +70,7 @@ def scheme(
     max_step: float,
     relative_step: float,
     typical_value: float,
+    start_value: float,
 ) -> Scheme:
     """The scheme for depth 0; its state is v."""
 

@@ -128,6 +128,7 @@ def scheme(
     max_step: float,
     relative_step: float,
     typical_value: float,
+    start_value: float,
 ) -> Scheme:
     """The scheme for any depth >= 0; its state is the parameters."""
     layers = depth + 1

@@ -100,6 +100,7 @@ def scheme(
     max_step: float,
     relative_step: float,
     typical_value: float,
+    start_value: float,
 ) -> Scheme:
     """The scheme for depth 1; its state is (P, M, C), whatever the width."""
     v = typical_value
