@@ -27,8 +27,8 @@ TINY = 1e-300
 CEILING = 27.6
 """ln of 1e12: x is reflected that far above the typical scale.
 
-Reflection leaves the law below as it is and cuts off less than 1e-5 of E[v^2]; excursions there, of no duration,
-would take ever more steps as D grows.
+Reflection leaves the law below as it is and cuts off less than 1e-5 of E[v^2]; excursions there, of no
+duration, would take ever more steps as D grows.
 """
 LOG_ABSORBED = -690.0
 """ln|v| below which v counts as 0, 1e-300."""
