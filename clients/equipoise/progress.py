@@ -49,7 +49,7 @@ class _Bar:
 
             layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
             self._bar = tqdm(total=1.0, bar_format=layout, leave=False)
-        waiting = f" (place {record.queue_position})" if record.queue_position else ""
+        waiting = f" ({record.queue_position} ahead)" if record.queue_position else ""
         self._bar.set_description_str(f"{record.task or 'job'} {record.status}{waiting}", refresh=False)
         mean = record.live.get("mean")
         if isinstance(mean, (int, float)):

@@ -28,7 +28,7 @@ class JobRecord(Record):
 
     Attributes:
         progress: fraction done, 0 to 1.
-        queue_position: how many jobs go first, or None once it runs.
+        queue_position: how many queued jobs start before it, or None unless it is queued.
         live: small numbers of the running computation, for example the mean so far.
     """
 

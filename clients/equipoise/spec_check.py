@@ -46,11 +46,9 @@ def _field_error(spec: Any, item: Mapping[str, Any]) -> FieldError:
         return FieldError(path, str(context["message"]))
     if item["type"] in ("union_tag_invalid", "union_tag_not_found"):
         tag = str(context["discriminator"]).strip("'")
-        path = f"{path}.{tag}" if path else tag
         allowed = str(context.get("expected_tags") or _tags_at(item["loc"]))
-        return FieldError(
-            path, "no such kind" if "tag" in context else "missing", context.get("tag"), allowed
-        )
+        said = f"there is no such {tag}" if "tag" in context else f"its field {tag!r} is missing"
+        return FieldError(path or "spec", said, context.get("tag"), allowed)
     if item["type"] == "model_attributes_type" and not path:
         return FieldError("spec", "not a spec", item["input"], "a dictionary or a model of equipoise.specs")
     if item["type"] == "missing":

@@ -43,7 +43,7 @@ def job_table(records: Iterable[JobRecord]) -> str:
 
 def job_line(record: JobRecord) -> str:
     """State of a job in one line."""
-    place = f", place {record.queue_position}" if record.queue_position else ""
+    place = f", {record.queue_position} ahead" if record.queue_position else ""
     live = ", ".join(f"{name} {_number(value)}" for name, value in record.live.items() if _is_number(value))
     reason = f": {record.error.message}" if record.error else ""
     return f"{record.id}  {record.status}{place}{reason}  {record.progress:.0%}  {live}".rstrip()

@@ -37,6 +37,8 @@ def wait(record: JobRecord, *, timeout_s: float, clock: Clock) -> Flow[JobRecord
     """
     started = last_answer = clock()
     give_up = started + timeout_s
+    if record.is_final:
+        yield Emit(record)
     streams = True
     failure: TransportError | OverloadedError | None = None
     for pause_s in itertools.chain([0.0], _pauses()):
@@ -46,12 +48,12 @@ def wait(record: JobRecord, *, timeout_s: float, clock: Clock) -> Flow[JobRecord
                 record, streams = yield from _follow(record, until=give_up - STREAM_MARGIN_S, clock=clock)
             if not record.is_final:
                 record = yield from _poll(record, max(1.0, min(SILENCE_S, give_up - clock())))
+                yield Emit(record)
             last_answer, failure = clock(), None
         except (TransportError, OverloadedError) as error:
             failure = error
             if clock() - last_answer > OUTAGE_S:
                 raise
-        yield Emit(record)
         if record.is_final:
             return record
         if clock() >= give_up:
@@ -85,7 +87,11 @@ def _follow(record: JobRecord, *, until: float, clock: Clock) -> Flow[tuple[JobR
             return record, response.status in RETRIED_STATUSES
         while clock() < until and (piece := (yield Read())) is not None:
             for event in parser.feed(piece):
-                record = _applied(record, event)
+                state = _applied(record, event)
+                if state.is_final and event.name != "end":
+                    # Only the last event carries the whole of a finished job, such as why it failed.
+                    continue
+                record = state
                 yield Emit(record)
                 if record.is_final:
                     return record, True

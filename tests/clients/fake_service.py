@@ -42,7 +42,7 @@ def job_state(status: str = "queued", **changes: Any) -> dict[str, Any]:
         "task": "stationary",
         "spec_hash": "0" * 64,
         "progress": 1.0 if status == "succeeded" else 0.0,
-        "queue_position": 1 if status == "queued" else None,
+        "queue_position": 0 if status == "queued" else None,
         "priority": 0,
         "tags": [],
         "timeout_seconds": 60.0,

@@ -109,8 +109,8 @@ def test_queued_jobs_wait_by_priority(board: JobBoard) -> None:
     while (state := next(states)) is None or state["status"] != "running":
         pass
     low, high = submitted(board, second), submitted(board, third, priority=5)
-    assert board.state(low)["queue_position"] == 2
-    assert board.state(high)["queue_position"] == 1
+    assert board.state(low)["queue_position"] == 1
+    assert board.state(high)["queue_position"] == 0
     assert board.cancel(low)["status"] == "cancelled"
     for work in (first, third):
         for _ in range(4):

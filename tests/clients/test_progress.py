@@ -29,14 +29,14 @@ def test_no_bar_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a terminal the bar shows state, place in the queue, percentage and live mean."""
+    """In a terminal the bar shows state, jobs ahead in the queue, percentage and live mean."""
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     with reporter(None) as report:
         assert report is not None
         for record in (QUEUED, RUNNING, DONE):
             report(record)
     shown = terminal.getvalue()
-    assert "queued (place 3)" in shown
+    assert "queued (3 ahead)" in shown
     assert "50%" in shown
     assert "mean 0.25" in shown
     assert "100%" in shown

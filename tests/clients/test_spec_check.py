@@ -33,14 +33,22 @@ def test_good_specs_pass(spec: dict[str, Any]) -> None:
             "data.noise",
             "no such field. Given: 1. Allowed: noise_std",
         ),
-        ({"data": {"kind": "gauss"}}, "data.kind", "Allowed: 'gaussian', 'moments', 'samples', 'dataset'."),
-        ({"data": {}}, "data.kind", "missing. Allowed: 'gaussian', 'moments', 'samples', 'dataset'."),
+        (
+            {"data": {"kind": "gauss"}},
+            "data",
+            "no such kind. Given: 'gauss'. Allowed: 'gaussian', 'moments', 'samples', 'dataset'.",
+        ),
+        ({"data": {}}, "data", "'kind' is missing. Allowed: 'gaussian', 'moments', 'samples', 'dataset'."),
         ({"data": {"kind": "samples", "x": [1, "a"], "y": [1, 2]}}, "data.x.1", "Given: 'a'."),
         ({"data": {"kind": "samples", "x": [1, 2], "y": [1]}}, "data.y", "2 items"),
         ({"model": {"kind": "diagonal", "dept": 2}}, "model.dept", "Allowed: depth"),
         ({"grid": {"n_points": 1}}, "grid.n_points", "16"),
         ({"temprature": 1}, "temprature", "Allowed: temperature"),
-        ({"task": "stationery"}, "task", "Allowed: 'stationary', 'simulate', 'compare'."),
+        (
+            {"task": "stationery"},
+            "spec",
+            "no such task. Given: 'stationery'. Allowed: 'stationary', 'simulate', 'compare'.",
+        ),
     ],
 )
 def test_refused_fields_are_named_as_written(changes: dict[str, Any], field: str, says: str) -> None:

@@ -41,6 +41,23 @@ def test_events_are_followed(fake: FakeService, clock: Clock) -> None:
     assert fake.calls == [EVENTS]
 
 
+def test_the_last_event_says_why_a_job_failed(fake: FakeService, clock: Clock) -> None:
+    """A bare status that is final is not yet the end: the reason comes with the last event."""
+    reason = {"code": "internal_error", "message": "Broken."}
+    end = event("end", job_state("failed", error=reason))
+    fake.events = [event("status", {"status": "failed"}), end]
+    last = waited(fake, clock)[-1]
+    assert last.error is not None
+    assert last.error.message == "Broken."
+
+
+def test_a_stream_without_end_is_no_end(fake: FakeService, clock: Clock) -> None:
+    """If the stream stops after a bare final status, the job itself is asked."""
+    fake.events = [event("status", {"status": "succeeded"})]
+    assert waited(fake, clock)[-1].status == "succeeded"
+    assert fake.calls == [EVENTS, POLL]
+
+
 def test_without_events_the_job_is_polled(fake: FakeService, clock: Clock) -> None:
     """A service without streams is asked again and again, less and less often, and once for a stream."""
     fake.states = [job_state("running")] * 30 + [job_state("succeeded")]

@@ -50,7 +50,11 @@ def is_allowed(path: str, found: Import) -> bool:
     if path.startswith("clients/"):
         if any(is_in(name, heavy) for heavy in HEAVY):
             return False
-        allowed = ["equipoise", "equipoise_solver.specs", *(["equipoise_solver.solve"] if found.is_lazy else [])]
+        allowed = [
+            "equipoise",
+            "equipoise_solver.specs",
+            *(["equipoise_solver.solve"] if found.is_lazy else []),
+        ]
     elif path.startswith("solver/equipoise_solver/specs/"):
         allowed = ["equipoise_solver.specs"]
     elif path.startswith("solver/"):

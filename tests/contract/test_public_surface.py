@@ -4,7 +4,6 @@ import importlib
 import json
 
 import pytest
-
 from tests.contract.public_surface import PACKAGES, STORED, public_surface
 
 

@@ -276,7 +276,7 @@ class JobBoard:
         return sorted(queued, key=lambda job: (-job.priority, job.order))
 
     def _content(self, job: LocalJob) -> dict[str, Any]:
-        return job.content(1 + self._queue().index(job) if job.status == "queued" else None)
+        return job.content(self._queue().index(job) if job.status == "queued" else None)
 
 
 def _next_budget(budget: int, took_s: float) -> int:

@@ -24,6 +24,7 @@ from equipoise.errors import (
 )
 from equipoise.local.datasets import DatasetShelf
 from equipoise.local.jobs import JobBoard, checked_timeout
+from equipoise.records import FINAL_STATUSES
 from equipoise.spec_check import refused
 
 JSON_KIND = {"content-type": "application/json"}
@@ -225,7 +226,8 @@ def _model(solution: BaseModel) -> Response:
 
 
 def _event(state: Mapping[str, Any]) -> bytes:
-    return f"event: status\ndata: {json.dumps(state)}\n\n".encode()
+    name = "end" if state["status"] in FINAL_STATUSES else "status"
+    return f"event: {name}\ndata: {json.dumps(state)}\n\n".encode()
 
 
 def _arrays_in(model: BaseModel, prefix: str = "") -> list[tuple[str, np.ndarray[Any, Any]]]:

@@ -1,0 +1,241 @@
+"""The client against the real service, and in this process: one contract, kept by both."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from tests.support.servers import Service, clean_environment
+
+from equipoise import (
+    ApiError,
+    AsyncClient,
+    Client,
+    ConflictError,
+    InvalidSpecError,
+    JobFailedError,
+    JobRecord,
+    NotFoundError,
+    SimulateSolution,
+    StationarySolution,
+    WaitTimeoutError,
+)
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+WAIT_S = 60.0
+STATIONARY: dict[str, Any] = {
+    "task": "stationary",
+    "model": {"kind": "diagonal", "depth": 1, "width": 1},
+    "data": {"kind": "gaussian", "slope": 0.7, "noise_std": 1.3},
+    "temperature": 0.05,
+}
+SIMULATE: dict[str, Any] = {
+    "task": "simulate",
+    "model": {"kind": "diagonal"},
+    "data": {"kind": "gaussian", "slope": 0.7, "noise_std": 1.3},
+    "dynamics": {"kind": "sgd", "learning_rate": 0.02},
+    "n_paths": 128,
+    "n_steps": 500,
+    "seed": 3,
+}
+# Far beyond the patience of a test: it is there to be cancelled.
+ENDLESS = SIMULATE | {"n_paths": 10_000, "n_steps": 10**9}
+
+
+def test_quick_specs_are_solved_on_the_spot(client: Client) -> None:
+    """A closed form needs no job."""
+    solution = client.solve(STATIONARY)
+    assert isinstance(solution, StationarySolution)
+    assert list(client.jobs(tag="none")) == []
+
+
+def test_local_and_remote_give_the_same_numbers(remote: Client) -> None:
+    """A simulation has the same bits here and there."""
+    with Client.local() as here:
+        solutions = [each.solve(SIMULATE, timeout_s=WAIT_S) for each in (here, remote)]
+    first, second = (solution.model_dump_json(exclude={"seconds"}) for solution in solutions)
+    assert first == second
+
+
+def test_jobs_go_through_their_life(client: Client) -> None:
+    """Submit, watch, fetch, resubmit, refuse to cancel, forget."""
+    job = client.submit(SIMULATE | {"seed": 11}, tags=["life"], timeout_seconds=WAIT_S)
+    states = list(job.watch(timeout_s=WAIT_S))
+    assert states[-1].status == "succeeded"
+    assert states[-1].progress == 1.0
+    solution = job.result(timeout_s=WAIT_S)
+    assert isinstance(solution, SimulateSolution)
+    assert solution.seconds is not None
+    assert solution.spec_hash == job.record.spec_hash
+    assert job.arrays()["histogram.counts"].tolist() == solution.histogram.counts.tolist()
+    again = client.submit(SIMULATE | {"seed": 11})
+    assert (again.id, again.status) == (job.id, "succeeded")
+    assert [found.id for found in client.jobs(tag="life")] == [job.id]
+    with pytest.raises(ConflictError) as caught:
+        job.cancel()
+    assert caught.value.code == "job_finished"
+    job.delete()
+    with pytest.raises(NotFoundError) as missing:
+        client.job(job.id)
+    assert missing.value.code == "job_not_found"
+
+
+def test_running_jobs_can_be_cancelled(client: Client) -> None:
+    """A job in full swing reports progress, has no result yet, and stops when asked to."""
+    job = client.submit(ENDLESS)
+    for record in job.watch(timeout_s=WAIT_S):
+        if record.status == "running" and record.progress > 0:
+            break
+    with pytest.raises(WaitTimeoutError):
+        job.result(timeout_s=0.2)
+    with pytest.raises(ConflictError) as caught:
+        job.delete()
+    assert caught.value.status == 409
+    job.cancel()
+    with pytest.raises(JobFailedError) as failed:
+        job.result(timeout_s=WAIT_S)
+    assert failed.value.status == "cancelled"
+    again = client.submit(ENDLESS)
+    assert again.id == f"{job.id}-2"
+    again.cancel()
+    assert again.wait(timeout_s=WAIT_S).status == "cancelled"
+
+
+def test_jobs_are_timed_out(client: Client) -> None:
+    """A job beyond its own limit ends as such, and says so."""
+    job = client.submit(ENDLESS | {"seed": 12}, timeout_seconds=0.3)
+    with pytest.raises(JobFailedError, match="timeout_seconds") as caught:
+        job.result(timeout_s=WAIT_S)
+    assert caught.value.status == "timed_out"
+
+
+def test_a_submit_can_wait(client: Client) -> None:
+    """`wait_s` gives a finished job at once."""
+    assert client.submit(STATIONARY | {"temperature": 0.07}, wait_s=WAIT_S).status == "succeeded"
+
+
+def test_pages_are_followed(client: Client) -> None:
+    """More jobs than fit one page are listed, newest first."""
+    specs = [STATIONARY | {"temperature": 0.01 + 0.001 * number} for number in range(103)]
+    ids = [client.submit(spec, tags=["pages"]).id for spec in specs]
+    assert [job.id for job in client.jobs(tag="pages")] == ids[::-1]
+    assert [job.id for job in client.jobs(tag="pages", limit=2)] == ids[:-3:-1]
+
+
+def uploads(client: Client, folder: Path) -> set[str]:
+    x, y = np.array([1.0, -2.0, 0.5, 3.0]), np.array([0.5, -1.5, 1.0, 2.0])
+    table, archive = folder / "data.csv", folder / "data.npz"
+    table.write_text("a,b\n" + "\n".join(f"{a!r},{b!r}" for a, b in zip(x.tolist(), y.tolist(), strict=True)))
+    np.savez(archive, x=x, y=y)
+    sources = ((x, y), {"x": x, "y": y}, table, archive)
+    return {client.upload(source).id for source in sources} | {client.upload(table, x="a", y="b").id}
+
+
+def test_datasets_have_one_id_everywhere(remote: Client, tmp_path: Path) -> None:
+    """The same numbers in any format have the same id, here and there, and specs may name it."""
+    with Client.local() as here:
+        ids = uploads(here, tmp_path) | uploads(remote, tmp_path)
+        assert len(ids) == 1
+        named = STATIONARY | {"data": {"kind": "dataset", "id": ids.pop()}}
+        first, second = (each.solve(named) for each in (here, remote))
+    exclude = {"seconds"}
+    assert first.model_dump_json(exclude=exclude) == second.model_dump_json(exclude=exclude)
+
+
+@pytest.mark.parametrize("text", ["x,y\n1,2\n3,oops\n", "x,y\n1,2\n1,3\n", "", "a,b,c\n1,2,3\n4,5,6\n"])
+def test_useless_uploads_are_refused(client: Client, tmp_path: Path, text: str) -> None:
+    """What cannot be learned from is refused with a reason."""
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    with pytest.raises(ApiError) as caught:
+        client.upload(path)
+    assert 400 <= caught.value.status < 500
+    assert caught.value.code
+
+
+def test_refusals_of_the_solver_name_the_field(client: Client) -> None:
+    """A dataset that nobody uploaded is the fault of data.id; an unknown id is not found."""
+    unknown = "ds_" + "0" * 32
+    with pytest.raises(ApiError) as caught:
+        client.solve(STATIONARY | {"data": {"kind": "dataset", "id": unknown}})
+    assert [error.field for error in caught.value.errors] == ["data.id"]
+    with pytest.raises(NotFoundError) as missing:
+        client.dataset(unknown)
+    assert missing.value.code == "dataset_not_found"
+    with pytest.raises(NotFoundError):
+        client.job("job_" + "0" * 32)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        STATIONARY | {"temperature": -1, "model": {"kind": "diagonal", "dept": 2}, "data": {"kind": "g"}},
+        STATIONARY | {"data": {"kind": "samples", "x": [1, "a"], "y": [1, 2]}, "grid": {"n_points": 1}},
+        STATIONARY | {"data": {"kind": "samples", "x": [1, 2], "y": [1]}},
+        STATIONARY | {"data": {}, "temprature": 1},
+        {name: value for name, value in STATIONARY.items() if name != "temperature"},
+        {"task": "stationery"},
+        {},
+    ],
+)
+def test_the_service_and_the_client_refuse_the_same_fields(
+    remote: Client, service: Service, spec: dict[str, Any]
+) -> None:
+    """A spec that the client refuses is refused by the service with the same paths."""
+    with pytest.raises(InvalidSpecError) as caught:
+        remote.solve(spec)
+    answer = httpx.post(f"{service.url}/v1/solve", json={"spec": spec}).json()
+    assert {error.field for error in caught.value.errors} == {error["field"] for error in answer["errors"]}
+
+
+def test_what_is_shown_about_the_service(client: Client) -> None:
+    """Limits, workers and health."""
+    assert client.limits()
+    assert client.workers()
+    assert client.health()["status"] == "ok"
+
+
+def test_the_async_client_does_the_same(service: Service) -> None:
+    """Submit and follow on asyncio, several jobs at once."""
+
+    async def main() -> list[JobRecord]:
+        async with AsyncClient(service.url) as client:
+            jobs = [await client.submit(SIMULATE | {"seed": 20 + number}) for number in range(3)]
+            solutions = await asyncio.gather(*(job.result(timeout_s=WAIT_S) for job in jobs))
+            assert len({solution.spec_hash for solution in solutions}) == 3
+            return [job.record async for job in client.jobs(limit=2)]
+
+    assert len(asyncio.run(main())) == 2
+
+
+def equipoise(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "equipoise.commands", *arguments]
+    environment = clean_environment(EQUIPOISE_URL=url)
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, env=environment)
+
+
+def test_the_command_line_does_the_same(service: Service, tmp_path: Path) -> None:
+    """Submit, watch, result and jobs from a shell."""
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(SIMULATE | {"seed": 30}))
+    submitted = equipoise("submit", str(spec), "--tag", "shell", url=service.url)
+    assert submitted.returncode == 0, submitted.stderr
+    job_id = submitted.stdout.strip()
+    watched = equipoise("watch", job_id, "--json", url=service.url)
+    assert json.loads(watched.stdout.splitlines()[-1])["status"] == "succeeded"
+    result = equipoise("result", job_id, "--json", url=service.url)
+    assert json.loads(result.stdout)["seed"] == 30
+    assert job_id in equipoise("jobs", "--tag", "shell", url=service.url).stdout
+
+
+def test_serve_hands_its_arguments_on() -> None:
+    """`equipoise serve --help` is the help of the service."""
+    done = equipoise("serve", "--help", url="http://127.0.0.1:1")
+    assert done.returncode == 0
+    assert "--data-dir" in done.stdout
