@@ -135,6 +135,9 @@ def _finish(job: JobInput, checkpoint: str) -> Outcome:
     state = _restore(job, work, checkpoint)
     while not state.is_done:  # Only after a checkpoint was lost and the work began afresh.
         state = work.advance(state, 10**9, threads=job.threads)
+    # The job is over for this process: its memory is let go before the next one begins.
+    _prepared.cache_clear()
+    _last.clear()
     return _publish(job, work.finish(state), start)
 
 

@@ -6,7 +6,9 @@ Two faces: `JobQueue` is what the API needs (enqueue, cancel, forget), `JobEngin
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,7 +64,7 @@ QUEUE_RULES: dict[str, QueueRule] = {"quick": QueueRule(4, 0.1), "cpu": QueueRul
 
 def migrate_engine(engine: sa.Engine) -> None:
     """Create or update the engine's own tables; safe to call from many processes at once."""
-    logging.getLogger("dbos").setLevel(logging.WARNING)
+    _join_logs()
     DBOS.migrate(engine.url.render_as_string(hide_password=False), schema=SCHEMA)
 
 
@@ -147,6 +149,7 @@ class JobEngine:
             "run_migrations": False,
             "log_level": "ERROR",
         }
+        _join_logs()
         DBOS(config=config)
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=LARGEST_RECOVERIES)
@@ -155,8 +158,32 @@ class JobEngine:
 
     def start(self) -> None:
         """Begin to take jobs from the queues."""
+        started: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run_loop, args=(started,), name="jobs", daemon=True)
+        self._thread.start()
+        started.result()
+
+    def _run_loop(self, started: Future[None]) -> None:
+        try:
+            asyncio.run(self._main(started))
+        except BaseException as failure:
+            if started.done():
+                raise
+            started.set_exception(failure)
+
+    async def _main(self, started: Future[None]) -> None:
+        # Launched inside a running loop, the engine runs the jobs on it. The loop's main task outlives them
+        # all, and with it the warm child process, which anyio ties to the task that first asked for one.
+        self._loop, self._is_stopped = asyncio.get_running_loop(), asyncio.Event()
         DBOS.listen_queues(self._queues)
         DBOS.launch()
+        started.set_result(None)
+        try:
+            await self._runner.warm_up()
+        except Exception:
+            # The first chunk tries again, and the job tells its user if that fails as well.
+            logger.exception("the computing process did not start")
+        await self._is_stopped.wait()
 
     def take_over(self, dead_workers: Sequence[str]) -> int:
         """Put the unfinished jobs of dead workers back on their queues; returns how many.
@@ -169,6 +196,8 @@ class JobEngine:
 
     def stop(self) -> None:
         """Stop taking and running jobs; those that run stay recorded as begun by this worker."""
+        self._loop.call_soon_threadsafe(self._is_stopped.set)
+        self._thread.join()
         DBOS.destroy(destroy_registry=True)
 
     async def _run_job(self, job_id: str) -> None:
@@ -203,3 +232,18 @@ async def _step(name: str, function: Any, *args: Any) -> State:
     }
     state: State = await DBOS.run_step_async(options, function, *args)
     return state
+
+
+def _join_logs() -> None:
+    """Let the engine log like everybody else, and leave out that a stopped job was stopped."""
+    engine_log = logging.getLogger("dbos")
+    if _is_news not in engine_log.filters:
+        engine_log.addHandler(logging.NullHandler())  # Keeps the engine from installing a handler of its own.
+        engine_log.addFilter(_is_news)
+        engine_log.setLevel(logging.ERROR)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    kind = record.exc_info[0] if record.exc_info else None
+    cancellations = (error.DBOSWorkflowCancelledError, error.DBOSAwaitedWorkflowCancelledError)
+    return kind is None or not issubclass(kind, cancellations)

@@ -6,6 +6,7 @@ import time
 import uuid
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from equipoise_service.errors import ServiceError
@@ -50,6 +51,8 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            logger.info("request %s: the client went away", request_id)
         except Exception:
             logger.exception("request %s failed: %s %s", request_id, scope["method"], _loggable_path(scope))
             if status:

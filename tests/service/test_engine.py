@@ -17,7 +17,7 @@ from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
 from tests.service.fake_solver import BREAKS, CRASHES, HANGS, REFUSES, simulate_spec
 from tests.support.postgres import new_database
-from tests.support.servers import clean_environment, descendants, wait_until
+from tests.support.servers import clean_environment, descendants, wait_until, wait_until_gone
 
 from equipoise_service.app import create_app
 from equipoise_service.settings import Settings
@@ -168,10 +168,7 @@ def test_a_dead_workers_job_is_taken_over(api: AppClient, engine_settings: Setti
         child = wait_until(lambda: descendants(first.pid), what="the computing process")
         first.send_signal(signal.SIGKILL)
         first.wait()
-        gone = [process.pid for process in child]
-        wait_until(
-            lambda: not any(Path(f"/proc/{pid}").exists() for pid in gone), what="no orphan", deadline_s=3
-        )
+        wait_until_gone(child)
     with working(engine_settings, "second"):
         wait_until(lambda: job_of(api, job)["worker"] == "second", what="the job is taken over")
         api.post(f"/v1/jobs/{job['id']}/cancel")

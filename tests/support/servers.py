@@ -61,6 +61,16 @@ def descendants(pid: int) -> list[Process]:
     return found
 
 
+def wait_until_gone(gone: list[Process], *, deadline_s: float = 3.0) -> None:
+    """Wait until none of these processes runs."""
+    pids = {process.pid for process in gone}
+    wait_until(
+        lambda: not pids & {process.pid for process in processes()},
+        what=f"the end of {sorted(pids)}",
+        deadline_s=deadline_s,
+    )
+
+
 def clean_environment(**variables: str) -> dict[str, str]:
     """This process's environment without settings of the service, plus the given ones."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EQUIPOISE_")}
