@@ -53,6 +53,16 @@ class SectorCoordinate:
         """What to add to the size to get v: 0."""
         return np.zeros_like(self.anchor)
 
+    @property
+    def base(self) -> Array:
+        """A size near which narrow densities live."""
+        return self.anchor
+
+    def offset(self, y: Array, owner: Index) -> Array:
+        """size - base, precise near the base, (panel, node)."""
+        result: Array = self.anchor[owner][:, None] * np.expm1(y)
+        return result
+
     def slope(self, y: Array, owner: Index) -> Array:
         """h'(y)."""
         c, anchor = self.c, self.anchor[owner][:, None]

@@ -58,7 +58,8 @@ def line_state(c: Coefficients) -> LearnedState:
 
 
 def _walled_line_state(c: Coefficients) -> LearnedState:
-    state = _state(c, WallCoordinate(c, closed_forms.line_mode(c) - c.root), low=float(c.root[0]))
+    scale = (c.beta2 - c.beta1 * c.root) / c.beta1
+    state = _state(c, WallCoordinate(c, scale), low=float(c.root[0]))
     assert state is not None  # Depth 0 has no pull, so it needs no barrier.
     return state
 
@@ -98,8 +99,7 @@ def _state(
         low = float(coordinate.value(left)[0])
     panels = panels_from_edges(coordinate.edges(left, right), coordinate.slope, coordinate.log_size)
     panels = integrate(panels, ends, coordinate.slope, coordinate.log_size)
-    reference = coordinate.anchor if isinstance(coordinate, SectorCoordinate) else np.full(1, np.nan)
-    moments = size_moments(panels, ends, coordinate, reference=reference)
+    moments = size_moments(panels, ends, coordinate)
     mode = highest_maximum(panels, coordinate) if barrier is None else np.array([barrier[1]])
     density = Density(density_table(panels, ends), coordinate, low, high, 1.0)
     center = _inside(density.table, coordinate)

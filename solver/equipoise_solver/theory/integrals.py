@@ -27,6 +27,13 @@ _UNDERFLOW = -650.0
 class SizeCoordinate(Protocol):
     """A coordinate with a positive size whose moments are wanted."""
 
+    @property
+    def base(self) -> Array:
+        """A size near which narrow densities live, shape (n,)."""
+
+    def offset(self, y: Array, owner: Index) -> Array:
+        """size - base, precise near the base, (panel, node)."""
+
     def log_size(self, y: Array, owner: Index) -> Array:
         """The logarithm of the size."""
 
@@ -56,15 +63,8 @@ def _over(height: Array, rate: Array) -> Array:
     return np.where(np.isfinite(rate), height / np.where(np.isfinite(rate), rate, 1.0), 0.0)
 
 
-def size_moments(panels: Panels, ends: Ends, coordinate: SizeCoordinate, *, reference: Array) -> Moments:
-    """Mass, mean and variance of the size; the variance about a reference near the mean loses no digits.
-
-    Args:
-        panels: resolved panels with log_size.
-        ends: as given to integrate().
-        coordinate: where log_size comes from.
-        reference: sizes near which narrow densities live, y = 0 there, shape (n,); nan where there is none.
-    """
+def size_moments(panels: Panels, ends: Ends, coordinate: SizeCoordinate) -> Moments:
+    """Mass, mean and variance of the size; no digits cancel in the variance of narrow densities."""
     first, last = panels.first(), panels.last()
     weight = np.exp(panels.h)
     owners = np.arange(first.size)
@@ -79,11 +79,11 @@ def size_moments(panels: Panels, ends: Ends, coordinate: SizeCoordinate, *, refe
     whole = panels.total(weight) + tails[0]
     size = np.exp(panels.log_size)
     mean = (panels.total(weight * size) + tails[1]) / whole
-    near = (mean > 0.5 * reference) & (mean < 2.0 * reference)
-    base = np.where(near, reference, 0.0)
+    near = (mean > 0.5 * coordinate.base) & (mean < 2.0 * coordinate.base)
+    base = np.where(near, coordinate.base, 0.0)
     offset = size
     if np.any(near):
-        narrow = reference[panels.owner][:, None] * np.expm1(panels.nodes)
+        narrow = coordinate.offset(panels.nodes, panels.owner)
         offset = np.where(near[panels.owner][:, None], narrow, size)
     shift = (panels.total(weight * offset) + tails[1] - base * tails[0]) / whole
     spread = panels.total(weight * (offset - shift[panels.owner][:, None]) ** 2)

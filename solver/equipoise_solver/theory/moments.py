@@ -116,7 +116,7 @@ class DataMoments:
             raise InvalidModelError(
                 "data.alpha2", given=alpha2, allowed=f"|alpha2| <= sqrt(alpha1*alpha3) = {bound:.6g}"
             )
-        root = alpha2 / alpha1 if alpha1 > 0 else 0.0
+        root = float(alpha2) / float(alpha1) if alpha1 > 0 else 0.0
         return cls(
             float(alpha1),
             float(alpha2),

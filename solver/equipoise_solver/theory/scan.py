@@ -141,7 +141,7 @@ def _learned(c: Coefficients) -> tuple[Array, Array, Array]:
     edges, ends = sector.edges(sector.low_edge(), sector.high_edge()), sector.ends()
     panels = panels_from_edges(edges, sector.slope, sector.log_size)
     panels = integrate(panels, ends, sector.slope, sector.log_size)
-    moments = size_moments(panels, ends, sector, reference=sector.anchor)
+    moments = size_moments(panels, ends, sector)
     if c.depth == 1:
         return moments.mean, moments.variance, closed_forms.two_layer_mode(c)
     return moments.mean, moments.variance, sector.anchor * np.exp(highest_maximum(panels, sector))

@@ -12,10 +12,19 @@ from equipoise_solver.theory.quadrature import Ends, Index
 _STRAIGHT = 1e-18
 
 
-def _force(c: Coefficients, v: Array, owner: Index) -> Array:
-    """The force at v, (panel, node)."""
-    force = c.beta1[owner][:, None] * v - c.beta2[owner][:, None]
-    return force + c.pull[owner][:, None] * v**c.exponent if np.any(c.pull) else force
+def _force(c: Coefficients, v: Array, offset: Array, owner: Index) -> Array:
+    """The force at v = wall + offset, (panel, node), precise near the wall."""
+    linear = c.beta1 * c.root - c.beta2
+    rise = c.beta1[owner][:, None] * offset
+    if not np.any(c.pull):
+        return linear[owner][:, None] + rise
+    wall, e = c.root[owner][:, None], c.exponent
+    if c.root[0] == 0.0:
+        return linear[owner][:, None] + rise + c.pull[owner][:, None] * v**e
+    near = np.abs(offset) < 0.5 * wall
+    log_ratio = np.where(near, np.log1p(np.where(near, offset, 0.0) / wall), np.log(v / wall))
+    at_wall = c.pull * c.root**e
+    return (linear + at_wall)[owner][:, None] + rise + at_wall[owner][:, None] * np.expm1(e * log_ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +47,22 @@ class WallCoordinate:
         v = wall + size
         share = size / v if c.power else np.zeros_like(v)
         friction = 1.0 if c.exponent == 1.0 else v ** (c.exponent - 1.0)
-        force = _force(c, v, owner)
+        force = _force(c, v, size, owner)
         return -1.0 - c.power * share - c.stiffness[owner][:, None] * friction * force / (alpha1 * size)
 
     def log_size(self, y: Array, owner: Index) -> Array:
         """The logarithm of the distance to the wall."""
         return y + np.log(self.scale)[owner].reshape(-1, *(1,) * (y.ndim - 1))
+
+    @property
+    def base(self) -> Array:
+        """A size near which narrow densities live."""
+        return self.scale
+
+    def offset(self, y: Array, owner: Index) -> Array:
+        """size - base, precise near the base, (panel, node)."""
+        result: Array = self.scale[owner][:, None] * np.expm1(y)
+        return result
 
     def value(self, y: Array) -> Array:
         """v of one point (n = 1)."""
@@ -113,12 +132,26 @@ class GapCoordinate:
         inside, gap = 1.0 / (1.0 + np.exp(-y)), 1.0 / (1.0 + np.exp(y))
         friction = (wall * inside) ** c.exponent
         strength = (c.stiffness / c.alpha1)[owner][:, None] / wall**2
-        return (1.0 - c.power) * gap + inside - strength * friction * _force(c, wall * inside, owner) / gap
+        return (
+            (1.0 - c.power) * gap
+            + inside
+            - strength * friction * _force(c, wall * inside, -wall * gap, owner) / gap
+        )
 
     def log_size(self, y: Array, owner: Index) -> Array:
         """log v."""
         wall = np.log(self.c.root)[owner].reshape(-1, *(1,) * (y.ndim - 1))
         return wall - np.logaddexp(0.0, -y)
+
+    @property
+    def base(self) -> Array:
+        """A size near which narrow densities live: the wall."""
+        return self.c.root
+
+    def offset(self, y: Array, owner: Index) -> Array:
+        """size - base, precise near the base, (panel, node)."""
+        result: Array = -self.c.root[owner][:, None] / (1.0 + np.exp(y))
+        return result
 
     def value(self, y: Array) -> Array:
         """v of one point (n = 1)."""
