@@ -133,7 +133,9 @@ class DensityTable:
         target = q * self.total
         panel = np.clip(np.searchsorted(self.below, target, side="right") - 1, 0, self.left.size - 1)
         half = 0.5 * (self.right - self.left)[panel]
-        t = _solve(self.mass_series[panel], (target - self.below[panel]) / half)
+        series = self.mass_series[panel]
+        # Targets beyond the panels, in the ends, are met below.
+        t = _solve(series, np.clip((target - self.below[panel]) / half, 0.0, series.sum(axis=1)))
         y = self.left[panel] + half * (t + 1.0)
         low, high = (self._end_mass(end) for end in (0, 1))
         with np.errstate(divide="ignore", invalid="ignore"):

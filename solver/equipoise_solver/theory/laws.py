@@ -131,8 +131,9 @@ class StationaryLaw:
         return self.density.log_pdf(points.ravel()).reshape(points.shape)
 
     def pdf(self, v: ArrayLike) -> Array:
-        """The density at v, of any shape; 0 where only atoms carry probability."""
-        result: Array = np.exp(self.log_pdf(v))
+        """The density at v, of any shape; 0 where only atoms carry probability, inf where it overflows."""
+        with np.errstate(over="ignore"):
+            result: Array = np.exp(self.log_pdf(v))
         return result
 
     def cdf(self, v: ArrayLike) -> Array:
