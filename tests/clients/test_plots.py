@@ -46,7 +46,7 @@ def words(ax: Axes) -> str:
 def test_a_law_shows_density_marks_and_temperatures() -> None:
     """Density, mean, mode, least squares, T, Tc and T* are in the picture; axes have units."""
     ax = read_solution(stationary_content()).plot()
-    for what in ("exact density", "mean = 0.75", "mode = 0.6667", "least squares β₂/β₁ = 0.7"):
+    for what in ("exact density", "mean = 0.75", "mode = 0.6667", "loss minimum β₂/β₁ = 0.7"):
         assert what in words(ax)
     for what in ("learning phase", "T = 0.05", "Tc = 0.25", "T* = 0.2", "D = 1", "[1/v]"):
         assert what in words(ax)

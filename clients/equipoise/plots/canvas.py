@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from equipoise.errors import MissingExtraError
 from equipoise_solver import specs
 
@@ -19,7 +17,7 @@ COORDINATE = "model coordinate v,  f(x) = v x"
 DENSITY = "probability density p(v)  [1/v]"
 # Widths of a legend below the axes and of the symbol before a label, in letters.
 LEGEND_WIDTH, LEGEND_HANDLE = 96, 6
-TIME = "time t  [steps × learning rate]"
+TIME = {"sgf": "SDE time t", "sgd": "updates", "gd": "updates"}
 
 
 def pyplot() -> Any:
@@ -46,13 +44,13 @@ def show_marks(
     *,
     mean: float | None = None,
     mode: float | None = None,
-    least_squares: float | None = None,
+    loss_minimum: float | None = None,
     simulated_mean: float | None = None,
 ) -> None:
     """Draw vertical lines at the points of interest, those that exist."""
     # The finest mark is drawn last: the points often coincide.
     lines = (
-        (least_squares, GREY, "-", 1.0, "least squares β₂/β₁"),
+        (loss_minimum, GREY, "-", 1.0, "loss minimum β₂/β₁"),
         (mean, VERMILLION, "--", 1.6, "mean"),
         (simulated_mean, BLUE, ":", 1.8, "simulated mean"),
         (mode, PURPLE, "-.", 1.6, "mode"),
@@ -159,22 +157,6 @@ def law_name(law: specs.Law) -> str:
     if law.mode_vanishes_at is not None and has_density(law):
         words.append(f"mode vanishes at T* = {number(law.mode_vanishes_at)}")
     return ", ".join(words)
-
-
-def least_squares_point(spec: specs.Stationary | specs.Simulate | specs.Compare) -> float | None:
-    """Least-squares slope E[xy] / E[x^2] of the data, or None if the spec does not hold the data."""
-    match spec.data:
-        case specs.GaussianData():
-            return spec.data.slope
-        case specs.MomentsData():
-            return spec.data.beta2 / spec.data.beta1
-        case specs.SamplesData():
-            x, y = np.array(spec.data.x), np.array(spec.data.y)
-            if spec.data.standardize:
-                x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
-            return float(np.mean(x * y) / np.mean(x * x))
-        case _:
-            return None
 
 
 def number(value: float) -> str:

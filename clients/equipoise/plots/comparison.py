@@ -6,7 +6,6 @@ from equipoise.plots.bars import ceiling, joint_range, range_of_histogram, range
 from equipoise.plots.canvas import (
     finish,
     law_name,
-    least_squares_point,
     mean_of,
     mode_of,
     model_name,
@@ -17,6 +16,7 @@ from equipoise.plots.canvas import (
 )
 from equipoise.plots.simulation import draw_histogram, ensemble_name
 from equipoise.plots.stationary import draw_law
+from equipoise.plots.temperatures import HEIGHT, draw_temperatures, has_strip
 from equipoise_solver import specs
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes":
     """Draw the exact density over the simulated histogram, with their distance in the title."""
     is_own = ax is None
-    if ax is None:
-        ax = new_figure(7.2, 5.0).subplots()
     law, ensemble = solution.stationary, solution.simulation
-    least_squares = least_squares_point(solution.spec)
-    points = (0.0, law.mean, law.mode, ensemble.mean, least_squares, *(atom.at for atom in law.atoms))
+    if ax is None:
+        ax = _own_axes(law)
+    marks = (law.mean, law.mode, law.loss_minimum, ensemble.mean)
+    points = (0.0, *marks, *(atom.at for atom in law.atoms))
     shown = joint_range(range_of_law(law), range_of_histogram(ensemble.histogram), points=points)
     bars = draw_histogram(ensemble, ax, shown)
     draw_law(law, ax, shown, fills=False)
@@ -39,7 +39,7 @@ def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes
         ax,
         mean=mean_of(law),
         mode=mode_of(law),
-        least_squares=least_squares,
+        loss_minimum=law.loss_minimum,
         simulated_mean=ensemble.mean,
     )
     show_atoms(ax, law.atoms)
@@ -51,6 +51,17 @@ def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes
     )
     title = "\n".join(line for line in lines if line)
     finish(ax, shown=shown, top=top, title=title, is_own=is_own)
+    return ax
+
+
+def _own_axes(law: specs.Law) -> "Axes":
+    """Axes of a figure of their own, with the strip of temperatures at its foot if there is one."""
+    if not has_strip(law):
+        whole: Axes = new_figure(7.2, 5.0).subplots()
+        return whole
+    ax: Axes
+    ax, strip = new_figure(7.2, 5.6).subplots(2, 1, height_ratios=[1 - HEIGHT, HEIGHT])
+    draw_temperatures(law, strip)
     return ax
 
 

@@ -9,7 +9,6 @@ from equipoise.plots.canvas import (
     BLUE,
     TIME,
     finish,
-    least_squares_point,
     model_name,
     new_figure,
     number,
@@ -27,12 +26,11 @@ def draw_simulation(solution: specs.SimulateSolution, ax: "Axes | None") -> "Axe
     """Draw the histogram; in an own figure, the observables over time below it."""
     is_own = ax is None
     if ax is None:
-        ax = _own_axes(solution.observables)
-    least_squares = least_squares_point(solution.spec)
-    points = (0.0, solution.mean, least_squares)
+        ax = _own_axes(solution)
+    points = (0.0, solution.mean, solution.loss_minimum)
     shown = joint_range(range_of_histogram(solution.histogram), points=points)
     bars = draw_histogram(solution, ax, shown)
-    show_marks(ax, simulated_mean=solution.mean, least_squares=least_squares)
+    show_marks(ax, simulated_mean=solution.mean, loss_minimum=solution.loss_minimum)
     title = f"Simulation: {model_name(solution.spec.model)}\n{ensemble_name(solution.spec, solution)}"
     top = ceiling(bars.outline, shown=shown)
     finish(ax, shown=shown, top=top, title=title, is_own=is_own)
@@ -71,22 +69,23 @@ def ensemble_name(spec: specs.Simulate | specs.Compare, ensemble: specs.Ensemble
     return ", ".join([dynamics_name(spec.dynamics), f"{ensemble.n_paths} paths", *lost])
 
 
-def _own_axes(observables: dict[str, specs.Series]) -> "Axes":
+def _own_axes(solution: specs.SimulateSolution) -> "Axes":
+    observables, time = solution.observables, TIME[solution.spec.dynamics.kind]
     n_rows = math.ceil(len(observables) / PANELS_IN_ROW)
     n_columns = min(PANELS_IN_ROW, max(1, len(observables)))
     figure = new_figure(max(6.4, 3.4 * n_columns), 4.2 + 2.2 * n_rows)
     grid = figure.add_gridspec(1 + n_rows, n_columns, height_ratios=[2.0] + [1.0] * n_rows)
     for index, (name, series) in enumerate(observables.items()):
         row, column = divmod(index, PANELS_IN_ROW)
-        _draw_series(name, series, figure.add_subplot(grid[1 + row, column]))
+        _draw_series(name, series, figure.add_subplot(grid[1 + row, column]), time=time)
     return figure.add_subplot(grid[0, :])
 
 
-def _draw_series(name: str, series: specs.Series, ax: "Axes") -> None:
+def _draw_series(name: str, series: specs.Series, ax: "Axes", *, time: str) -> None:
     """Draw the mean of an observable over time, with a band of two standard errors."""
     band = 2 * series.standard_error
     ax.fill_between(series.time, series.mean - band, series.mean + band, color=BLUE, alpha=0.25, linewidth=0)
     ax.plot(series.time, series.mean, color=BLUE, linewidth=1.5)
-    ax.set_xlabel(TIME)
+    ax.set_xlabel(time)
     ax.set_title(f"mean {name} ± 2 standard errors", loc="left", fontsize="small")
     ax.spines[["top", "right"]].set_visible(False)

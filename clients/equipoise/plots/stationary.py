@@ -11,7 +11,6 @@ from equipoise.plots.canvas import (
     finish,
     has_density,
     law_name,
-    least_squares_point,
     mean_of,
     mode_of,
     model_name,
@@ -43,11 +42,11 @@ def draw_stationary(solution: specs.StationarySolution, ax: "Axes | None", *, ta
             _draw_tails(solution, beside)
         else:
             ax = figure.subplots()
-    least_squares = least_squares_point(solution.spec)
-    points = (0.0, solution.mean, solution.mode, least_squares, *(atom.at for atom in solution.atoms))
+    marks = (solution.mean, solution.mode, solution.loss_minimum)
+    points = (0.0, *marks, *(atom.at for atom in solution.atoms))
     shown = joint_range(range_of_law(solution), points=points)
     top = draw_law(solution, ax, shown)
-    show_marks(ax, mean=mean_of(solution), mode=mode_of(solution), least_squares=least_squares)
+    show_marks(ax, mean=mean_of(solution), mode=mode_of(solution), loss_minimum=solution.loss_minimum)
     show_atoms(ax, solution.atoms)
     title = f"Stationary law: {model_name(solution.spec.model)}\n{law_name(solution)}"
     finish(ax, shown=shown, top=top, title=title, is_own=is_own)

@@ -11,14 +11,21 @@ from pydantic_core import PydanticCustomError
 class Part(BaseModel):
     """Base of everything a request is made of: immutable, and unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    # Validators are built at the first use: the import of the thin client stays short.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, defer_build=True
+    )
 
 
 class Answer(BaseModel):
     """Base of everything an answer is made of: immutable; fields added by a newer server are ignored."""
 
     model_config = ConfigDict(
-        extra="ignore", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
+        extra="ignore",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from equipoise_solver.specs.base import Answer, Counts, Numbers
 from equipoise_solver.specs.tasks import Compare, Simulate, Stationary
@@ -72,6 +72,8 @@ class Law(Answer):
     """Regime of a two-layer network (figure 4 of arXiv 2308.06671); null for other models."""
     temperature: float
     """Temperature of the law."""
+    loss_minimum: float
+    """Least-squares solution beta2/beta1, the critical point of the loss without weight decay."""
     critical_temperature: float | None
     """Temperature from which 0 attracts; null if there is no such transition."""
     atoms: tuple[Atom, ...]
@@ -158,6 +160,8 @@ class Ensemble(Answer):
     """Quantiles of v, interpolated in the histogram."""
     histogram: Histogram
     """Histogram of v."""
+    loss_minimum: float
+    """Least-squares solution beta2/beta1, the critical point of the loss without weight decay."""
     n_paths: int
     """Paths asked for."""
     n_diverged: int
@@ -219,7 +223,9 @@ class CompareSolution(Solved):
 
 
 Solution = Annotated[StationarySolution | SimulateSolution | CompareSolution, Field(discriminator="task")]
-SOLUTION: TypeAdapter[StationarySolution | SimulateSolution | CompareSolution] = TypeAdapter(Solution)
+SOLUTION: TypeAdapter[StationarySolution | SimulateSolution | CompareSolution] = TypeAdapter(
+    Solution, config=ConfigDict(defer_build=True)
+)
 
 
 def parse_solution(content: Any) -> StationarySolution | SimulateSolution | CompareSolution:

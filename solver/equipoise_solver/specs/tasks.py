@@ -262,7 +262,7 @@ class Compare(EnsembleSpec):
 
 
 Spec = Annotated[Stationary | Simulate | Compare, Field(discriminator="task")]
-SPEC: TypeAdapter[Stationary | Simulate | Compare] = TypeAdapter(Spec)
+SPEC: TypeAdapter[Stationary | Simulate | Compare] = TypeAdapter(Spec, config=ConfigDict(defer_build=True))
 
 
 def parse_spec(spec: Any) -> Stationary | Simulate | Compare:

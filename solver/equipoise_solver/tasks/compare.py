@@ -58,7 +58,9 @@ class CompareWork:
             spec_hash=spec_hash(self.spec),
             solver_version=__version__,
             device="cpu",
-            stationary=describe_law(self._law, temperature=self.spec.law_temperature, grid=self.spec.grid),
+            stationary=describe_law(
+                self._law, self._plan.moments, temperature=self.spec.law_temperature, grid=self.spec.grid
+            ),
             simulation=describe_ensemble(result, self._plan),
             distance=distance(self._law, result),
         )

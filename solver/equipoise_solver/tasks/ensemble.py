@@ -95,6 +95,7 @@ def describe_ensemble(result: EnsembleResult, plan: EnsemblePlan) -> Ensemble:
         histogram=Histogram(
             edges=result.edges, counts=result.counts, below=result.underflow, above=result.overflow
         ),
+        loss_minimum=plan.moments.minimum,
         n_paths=result.n_paths,
         n_diverged=result.n_diverged,
         n_absorbed=result.n_absorbed,

@@ -56,7 +56,7 @@ class StationaryWork:
             temperature=self.spec.temperature,
             weight_decay=self.spec.weight_decay,
         )
-        answer = describe_law(law, temperature=self.spec.temperature, grid=self.spec.grid)
+        answer = describe_law(law, self._moments, temperature=self.spec.temperature, grid=self.spec.grid)
         return StationarySolution(
             spec=self.spec,
             spec_hash=spec_hash(self.spec),
@@ -88,7 +88,7 @@ def exact_law(
     return infinite_depth_law(moments, width_per_depth=model.width_per_depth, temperature=temperature)
 
 
-def describe_law(law: StationaryLaw, *, temperature: float, grid: Grid) -> Law:
+def describe_law(law: StationaryLaw, moments: DataMoments, *, temperature: float, grid: Grid) -> Law:
     """A law as the answer that users read, with its density on the grid."""
     v = law.sample_grid(grid.n_points) if grid.v is None else np.unique(np.array(grid.v))
     is_decided = all(atom.mass is not None for atom in law.atoms)
@@ -97,6 +97,7 @@ def describe_law(law: StationaryLaw, *, temperature: float, grid: Grid) -> Law:
         phase=law.phase,
         regime=law.regime,
         temperature=temperature,
+        loss_minimum=moments.minimum,
         critical_temperature=law.critical_temperature,
         atoms=tuple(Atom(at=atom.at, mass=atom.mass) for atom in law.atoms),
         mean=law.mean,

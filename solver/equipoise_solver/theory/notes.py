@@ -4,6 +4,10 @@ SPARSE = (
     "T is at or above the critical temperature: v = 0 attracts and the only stationary law is an atom there."
 )
 SPARSE_NO_SIGNAL = "E[xy], less the weight decay, is not positive in the sector: v = 0 attracts at every T."
+ONE_SECTOR = (
+    "Only the sector with the sign of E[xy] holds a stationary law: paths that start with the other sign, "
+    "or at v = 0, end at 0, so in general the start mixes this law with an atom there."
+)
 NO_BARRIER = "Weight decay makes v = 0 attracting and no barrier shields a learned state: all mass ends at 0."
 METASTABLE = (
     "Weight decay makes v = 0 attracting: the only true stationary law is the atom there. Density, moments "

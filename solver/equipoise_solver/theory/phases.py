@@ -139,7 +139,7 @@ def _sector(c: Coefficients, wall_force: float | None) -> StationaryLaw:
             mode=_sector_mode(c, state),
             mode_vanishes_at=None if beyond_wall else _mode_vanishes_at(c),
             tail_exponent=_number(closed_forms.tail_exponent(c)) if state.density.high == math.inf else None,
-            notes=(*(notes.WALL,) * (wall > 0), *(notes.ZERO_ATTRACTS_TOO,) * also_zero),
+            notes=(notes.WALL if wall > 0 else notes.ONE_SECTOR, *(notes.ZERO_ATTRACTS_TOO,) * also_zero),
         ),
         state,
     )
@@ -153,7 +153,7 @@ def _metastable(law: StationaryLaw, state: LearnedState) -> StationaryLaw:
         phase="metastable",
         atoms=(Atom(0.0, 1.0),),
         boundaries=(barrier_boundary(state.density.low), law.boundaries[1]),
-        notes=(notes.METASTABLE, *law.notes),
+        notes=(notes.METASTABLE, *(note for note in law.notes if note != notes.ONE_SECTOR)),
     )
 
 
