@@ -1,4 +1,8 @@
-"""Seeds of the statistical tests: each comes from its own test id, and --seed N changes all."""
+"""Seeds of the statistical tests, and tables that tests show.
+
+Each seed comes from the test's own id, and --seed N changes all. A test that records a property "table: TITLE"
+adds its value as a row to a table at the end of the run.
+"""
 
 import zlib
 
@@ -8,6 +12,19 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="changes the seed of every statistical test")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tables: dict[str, list[str]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in report.user_properties:
+                if name.startswith("table: "):
+                    tables.setdefault(name.removeprefix("table: "), []).append(str(value))
+    for title, rows in tables.items():
+        terminalreporter.section(title)
+        for row in sorted(rows):
+            terminalreporter.write_line(row)
 
 
 @pytest.fixture

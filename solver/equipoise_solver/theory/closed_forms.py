@@ -11,11 +11,11 @@ from equipoise_solver.theory.coefficients import Array, Coefficients
 Regime = Literal["learned", "spike_and_mode", "spike_only", "sparse_with_mode", "sparse_only"]
 """The five regimes of two-layer networks (depth 1), [P1] figure 4, by T against Tc and Tc/3 and by the mode.
 
-learned           T < Tc/3: the density vanishes at 0 and has a mode                      (III)
-spike_and_mode    Tc/3 <= T < Tc: the density does not vanish at 0 and has a mode as well (II b)
-spike_only        Tc/3 <= T < Tc: the density falls from 0 onwards, no mode               (II a)
-sparse_with_mode  T >= Tc: all mass at 0, the unnormalisable density still has a mode     (I b)
-sparse_only       T >= Tc: all mass at 0, no mode                                         (I a)
+learned           T < Tc/3: the density vanishes at 0 and has a mode
+spike_and_mode    Tc/3 <= T < Tc: the density does not vanish at 0 and has a mode as well
+spike_only        Tc/3 <= T < Tc: the density falls from 0 onwards, no mode
+sparse_with_mode  T >= Tc: all mass at 0, the unnormalisable density still has a mode
+sparse_only       T >= Tc: all mass at 0, no mode          
 """
 
 _NEWTON_STEPS = 100

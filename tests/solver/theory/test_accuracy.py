@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,20 +112,24 @@ def errors_of(network: GaussianNetwork) -> Errors:
     )
 
 
+def label_of(network: GaussianNetwork) -> str:
+    n = network
+    depth = "infinite" if n.depth is None else n.depth
+    parts = f"D={depth} d={n.width:g} k={n.slope:g} s={n.noise_std:g} T={n.temperature:.4g}"
+    return f"{parts} decay={n.weight_decay:g} x={n.input_std:g}"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("family", CORNERS)
-def test_corners_agree_with_independent_quadrature(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("network", [n for family in CORNERS.values() for n in family], ids=label_of)
+def test_corners_agree_with_independent_quadrature(
+    network: GaussianNetwork, record_property: Callable[[str, object], None]
+) -> None:
     """Mean, variance, density out into both tails and distribution function hold their accuracy."""
-    found = {network: errors_of(network) for network in CORNERS[family]}
-    with capsys.disabled():
-        print(f"\nrelative errors, {family}:      mean  variance   density       cdf")  # noqa: T201
-        for n, e in found.items():
-            label = f"D={n.depth} d={n.width:g} k={n.slope:g} s={n.noise_std:g} T={n.temperature:.4g}"
-            label += f" decay={n.weight_decay:g} x={n.input_std:g}"
-            print(f"  {label:<60}{e.mean:10.1e}{e.variance:10.1e}{e.density:10.1e}{e.below:10.1e}")  # noqa: T201
-    for network, errors in found.items():
-        depth = network.depth if network.depth is not None else 99
-        assert errors.worst < TOLERANCES.get(depth, DEEP_TOLERANCE), network
+    e = errors_of(network)
+    row = f"{label_of(network):<58}{e.mean:10.1e}{e.variance:10.1e}{e.density:10.1e}{e.below:10.1e}"
+    record_property("table: relative errors of the laws: mean, variance, density, distribution", row)
+    depth = network.depth if network.depth is not None else 99
+    assert e.worst < TOLERANCES.get(depth, DEEP_TOLERANCE)
 
 
 REFERENCE_TABLE = [
