@@ -1,7 +1,7 @@
 """Seeds of the statistical tests, and tables that tests show.
 
-Each seed comes from the test's own id, and --seed N changes all. A test that records a property "table: TITLE"
-adds its value as a row to a table at the end of the run.
+Each seed comes from the test's own id, and --seed N changes all. A property "table: TITLE" of a test
+is shown as a row of that table at the end of the run.
 """
 
 import zlib

@@ -115,7 +115,7 @@ class EnsembleSpec(Part):
     seed: Annotated[Count, Field(ge=0, lt=2**63)] | None = None
     """Seed of all random streams; null derives it from the spec's own hash. The solution returns it."""
     precision: Literal["float64", "float32"] = "float64"
-    """Arithmetic of the state; averages are always kept in float64."""
+    """Precision in which states are kept; arithmetic and averages are float64."""
     observables: tuple[ObservableName, ...] = ("value",)
     """What is followed over time."""
     n_records: Annotated[Count, Field(ge=1, le=10_000)] = 200
