@@ -84,6 +84,7 @@ class FakeWork:
             outcome="COMPLETED",
             observables={"value": Series(time=empty, mean=empty, standard_error=empty)},
             diverged=(),
+            loss_minimum=0.0,
             notes=(),
         )
 
