@@ -184,6 +184,11 @@ class JobEngine:
             # The first chunk tries again, and the job tells its user if that fails as well.
             logger.exception("the computing process did not start")
         await self._is_stopped.wait()
+        # While the loop still runs, jobs and the pool of processes can end the computing process properly.
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def take_over(self, dead_workers: Sequence[str]) -> int:
         """Put the unfinished jobs of dead workers back on their queues; returns how many.
