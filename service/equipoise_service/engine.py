@@ -135,8 +135,11 @@ class JobQueue:
 class JobEngine:
     """Runs jobs in this process. There is one per process, for the engine keeps global state."""
 
-    def __init__(self, engine: sa.Engine, runner: JobRunner, *, worker: str, queues: Iterable[str]) -> None:
+    def __init__(
+        self, engine: sa.Engine, runner: JobRunner, queue: JobQueue, *, worker: str, queues: Iterable[str]
+    ) -> None:
         self._runner = runner
+        self._queue = queue
         self._queues = tuple(queues)
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -219,6 +222,12 @@ class JobEngine:
                 await asyncio.to_thread(runner.stop, job_id)
         except error.DBOSWorkflowCancelledError:
             await asyncio.to_thread(runner.stop, job_id)
+            raise
+        except error.DBOSWorkflowConflictIDError:
+            # The record of a step was refused: the job was stopped meanwhile, or another worker has it now.
+            states = await asyncio.to_thread(self._queue.states, [job_id])
+            if states[job_id] == "stopped":
+                await asyncio.to_thread(runner.stop, job_id)
             raise
         except error.DBOSMaxStepRetriesExceeded as failure:
             died = isinstance(failure.errors[-1], BrokenWorkerProcess)

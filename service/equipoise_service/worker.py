@@ -43,7 +43,7 @@ class Worker:
         options = RunnerOptions(worker, settings.worker_threads, solver, settings.chunk_seconds)
         self._runner = JobRunner(self._table, self._store, options)
         self._queue = JobQueue(database)
-        self._engine = JobEngine(database, self._runner, worker=worker, queues=settings.queues)
+        self._engine = JobEngine(database, self._runner, self._queue, worker=worker, queues=settings.queues)
         self._beats = 0
 
     def start(self, *, replaces: Sequence[str] = ()) -> None:
