@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := solver service clients tests examples benchmarks
+SOURCES := solver service clients tests examples benchmarks docs
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ test-seeds: $(READY) ## run the statistical tests again with other seeds (SEED=n
 check: $(READY) ## format, lint and strict types, changing nothing
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
-	@$(BIN)/mypy solver/equipoise_solver service/equipoise_service clients/equipoise tests examples
+	@$(BIN)/mypy solver/equipoise_solver service/equipoise_service clients/equipoise tests examples benchmarks docs
 
 format: $(READY) ## format and mend what can be mended
 	@$(BIN)/ruff format $(SOURCES)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.timing import interleaved
-from equipoise_solver.solve import solve
+from equipoise_solver.solving import solve
 from equipoise_solver.specs import SimulateSolution
 
 THREADS = 2

@@ -13,7 +13,7 @@ from equipoise_service.middleware import RequestMiddleware
 from equipoise_service.problems import MEDIA_TYPE, Problem, install_error_handlers
 from equipoise_service.routes import datasets, jobs, operations, solve
 from equipoise_service.settings import Settings
-from equipoise_solver.solve import prepare as solver_prepare
+from equipoise_solver.solving import prepare as solver_prepare
 from equipoise_solver.version import __version__
 
 _DESCRIPTION = """Exact stationary laws of SGD, and ensembles to test them.

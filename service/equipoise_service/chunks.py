@@ -20,12 +20,12 @@ from equipoise_service.processes import die_with_parent
 from equipoise_service.store import Store, checkpoint_folder
 from equipoise_solver.checkpoint import Checkpoint
 
-SOLVER = "equipoise_solver.solve:prepare"
+SOLVER = "equipoise_solver.solving:prepare"
 """Where `prepare` is found, as module:function."""
 
 
 class Prepare(Protocol):
-    """`equipoise_solver.solve.prepare`: a spec in, work that can be cut into chunks out."""
+    """`equipoise_solver.solving.prepare`: a spec in, work that can be cut into chunks out."""
 
     def __call__(self, spec: Any, *, load_dataset: Callable[[str], Any] | None = None) -> Any:
         """Validate a spec and resolve its data."""

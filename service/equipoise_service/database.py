@@ -1,5 +1,7 @@
 """The database: SQLite or PostgreSQL through SQLAlchemy core, our tables, migrations that only go forward."""
 
+import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,14 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
     # With a write-ahead log a commit survives the death of the process without waiting for the disk.
     connection.execute("PRAGMA synchronous=NORMAL")
+    if sqlite3.sqlite_version_info < (3, 42):
+        # From Python 3.12 on the engine takes milliseconds from a modifier that older libraries do not know.
+        connection.create_function("unixepoch", 1, _unixepoch)
+
+
+def _unixepoch(modifier: str) -> float | None:
+    """SQLite's unixepoch('subsec'), [s] with milliseconds; null for other modifiers, as SQLite answers."""
+    return round(time.time(), 3) if modifier == "subsec" else None
 
 
 def migrate(engine: sa.Engine) -> None:

@@ -151,7 +151,9 @@ def _field_problem(problem: Mapping[str, Any], body: Any) -> dict[str, Any]:
     context = problem.get("ctx") or {}
     path = field_path(problem["loc"], body)
     if problem["type"] == "does_not_fit":
-        path = ".".join(part for part in (path, str(context.get("field", ""))) if part)
+        # The rule names its field relative to the part that it belongs to; the spec itself has no name.
+        part = "" if path == "spec" else f"{path}."
+        path = part + str(context.get("field", ""))
     entry: dict[str, Any] = {"field": path or "body", "message": str(problem["msg"])[:2000]}
     if problem["type"] not in ("missing", "does_not_fit"):
         entry["given"] = shorten(problem.get("input"))

@@ -20,7 +20,7 @@ from equipoise import (
     specs,
 )
 from equipoise.local.jobs import JobBoard
-from equipoise_solver.solve import solve
+from equipoise_solver.solving import solve
 
 DEADLINE_S = 20.0
 

@@ -182,6 +182,9 @@ def test_refusals_of_the_solver_name_the_field(client: Client) -> None:
         {name: value for name, value in STATIONARY.items() if name != "temperature"},
         {"task": "stationery"},
         {},
+        {name: value for name, value in SIMULATE.items() if name != "n_steps"},
+        SIMULATE | {"noise": "two_point"},
+        SIMULATE | {"dynamics": {"kind": "sgd", "learning_rate": 0.1, "sampling": "epoch"}},
     ],
 )
 def test_the_service_and_the_client_refuse_the_same_fields(

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from tests.support.servers import wait_until
 
-from equipoise_solver.solve import solve
+from equipoise_solver.solving import solve
 
 FINAL = {"succeeded", "failed", "cancelled", "timed_out"}
 STATIONARY: dict[str, Any] = {

@@ -174,7 +174,7 @@ class LocalService:
 
 def _solver() -> Callable[..., Any]:
     try:
-        from equipoise_solver.solve import prepare
+        from equipoise_solver.solving import prepare
     except ImportError as error:
         raise _no_solver(error) from error
     return prepare

@@ -50,13 +50,13 @@ Positive = Annotated[Real, Field(ge=1 / LARGEST, le=LARGEST)]
 
 
 def _array(value: Any) -> NDArray[np.float64]:
-    array = np.asarray(value, dtype=np.float64)
+    array = np.asarray(value, dtype=np.float64).view()  # A view: the caller's own array stays writable.
     array.setflags(write=False)
     return array
 
 
 def _counts(value: Any) -> NDArray[np.int64]:
-    array = np.asarray(value, dtype=np.int64)
+    array = np.asarray(value, dtype=np.int64).view()
     array.setflags(write=False)
     return array
 

@@ -15,7 +15,7 @@ learned           T < Tc/3: the density vanishes at 0 and has a mode
 spike_and_mode    Tc/3 <= T < Tc: the density does not vanish at 0 and has a mode as well
 spike_only        Tc/3 <= T < Tc: the density falls from 0 onwards, no mode
 sparse_with_mode  T >= Tc: all mass at 0, the unnormalisable density still has a mode
-sparse_only       T >= Tc: all mass at 0, no mode          
+sparse_only       T >= Tc: all mass at 0, no mode
 """
 
 _NEWTON_STEPS = 100

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise_solver.checkpoint import Checkpoint
-from equipoise_solver.solve import prepare, solve
+from equipoise_solver.solving import prepare, solve
 from equipoise_solver.specs import CompareSolution, SimulateSolution, effective_seed, parse_solution
 
 FLOW: dict[str, Any] = {

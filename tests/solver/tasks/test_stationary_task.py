@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from equipoise_solver.errors import InvalidModelError, UnsupportedCombinationError
-from equipoise_solver.solve import LoadDataset, prepare, solve
+from equipoise_solver.solving import LoadDataset, prepare, solve
 from equipoise_solver.specs import Stationary, StationarySolution, parse_solution
 
 # D, d, k, s^2, T: E[v], Var[v], p(b2/b1), P(v < b2/b1), from two independent quadratures that agree.

@@ -1,0 +1,17 @@
+"""The database's clocks, whatever library Python was built with."""
+
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from equipoise_service.database import connect, database_now
+
+
+def test_sqlite_knows_milliseconds(tmp_path: Path) -> None:
+    """What the engine's tables ask on new versions of Python works on old SQLite libraries too."""
+    engine = connect(f"sqlite:///{tmp_path / 'clock.db'}")
+    with engine.connect() as connection:
+        for clock in (sa.text("select unixepoch('subsec')"), sa.select(database_now(engine))):
+            assert abs(connection.scalar(clock) - time.time()) < 5
+    engine.dispose()
