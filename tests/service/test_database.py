@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from equipoise_service.database import connect, database_now
@@ -13,5 +14,5 @@ def test_sqlite_knows_milliseconds(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'clock.db'}")
     with engine.connect() as connection:
         for clock in (sa.text("select unixepoch('subsec')"), sa.select(database_now(engine))):
-            assert abs(connection.scalar(clock) - time.time()) < 5
+            assert connection.scalar(clock) == pytest.approx(time.time(), abs=5)
     engine.dispose()
