@@ -12,9 +12,9 @@ from equipoise_solver.solving import solve
 from equipoise_solver.specs import SimulateSolution
 
 THREADS = 2
-TEMPERATURE, STEP_SIZE, DURATION = 0.05, 1e-3, 1.0
+TEMPERATURE, STEP_SIZE, DURATION = 0.05, 1e-3, 10.0
 LEARNING_RATE = 0.01
-N_PATHS = 65_536
+N_PATHS = 32_768
 N_STEPS = 500
 Array = NDArray[np.float64]
 
@@ -43,6 +43,7 @@ def _solve(**fields: Any) -> SimulateSolution:
         "model": {"kind": "diagonal", "depth": 1},
         "data": {"kind": "gaussian"},
         "n_paths": N_PATHS,
+        "n_records": 20,
         "seed": 1,
     }
     solution = solve({**spec, **fields}, threads=THREADS)

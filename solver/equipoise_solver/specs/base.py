@@ -1,5 +1,6 @@
 """What every spec and solution shares: frozen, closed to unknown fields, every number finite and bounded."""
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
@@ -63,7 +64,10 @@ def _counts(value: Any) -> NDArray[np.int64]:
 
 def _nullable(array: NDArray[Any]) -> list[Any]:
     """List the numbers of an array, with null where JSON has no number (NaN, infinities)."""
-    return [x if np.isfinite(x) else None for x in array.tolist()]
+    numbers: list[Any] = array.tolist()
+    if np.isfinite(array).all():
+        return numbers
+    return [x if math.isfinite(x) else None for x in numbers]
 
 
 Numbers = Annotated[

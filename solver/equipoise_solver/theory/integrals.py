@@ -21,6 +21,9 @@ from equipoise_solver.theory.quadrature import (
 
 _STEPS = 60
 _DIFFERENTIATE: Array = np.stack([legendre.legder(row) for row in np.eye(ORDER + 1)])
+# The points of [-1, 1] between which a quantile is bracketed, and the Legendre polynomials there.
+_LADDER: Array = np.concatenate([[-1.0], NODES, [1.0]])
+_LADDER_BASIS: Array = np.ascontiguousarray(legendre.legvander(_LADDER, ORDER).T)
 _UNDERFLOW = -650.0
 
 
@@ -195,11 +198,10 @@ def _solve(series: Array, target: Array) -> Array:
 
     Bracketed between nodes, then Newton's method, or bisection wherever that would leave the bracket.
     """
-    ladder = np.concatenate([[-1.0], NODES, [1.0]])
-    heights = series @ legendre.legvander(ladder, ORDER).T
-    step = np.clip((heights < target[:, None]).sum(axis=1), 1, ladder.size - 1)
+    heights = series @ _LADDER_BASIS
+    step = np.clip((heights < target[:, None]).sum(axis=1), 1, _LADDER.size - 1)
     row = np.arange(target.size)
-    low, high = ladder[step - 1], ladder[step]
+    low, high = _LADDER[step - 1], _LADDER[step]
     rise = heights[row, step] - heights[row, step - 1]
     share = (target - heights[row, step - 1]) / np.where(rise > 0, rise, np.inf)
     t: Array = low + (high - low) * np.clip(share, 0.0, 1.0)

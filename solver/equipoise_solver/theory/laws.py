@@ -163,13 +163,11 @@ class StationaryLaw:
         """
         if self.density is None:
             return np.array(sorted(atom.at for atom in self.atoms))
-        low, median, high = self.quantile([2e-3, 0.5, 0.99])
-        even = np.linspace(low, high, max(n // 2, 2))
-        levels = self.quantile(np.linspace(0.0, 1.0, max(n // 4, 1) + 2)[1:-1])
-        ends = max((n - n // 2 - n // 4 - 1) // 2, 1)
-        far = self.quantile(np.geomspace(1e-2, 1e-8, ends))
-        near = self.quantile(1.0 - np.geomspace(1e-2, 1e-8, ends))
-        grid = np.unique(np.concatenate([even, levels, far, near, [median]]))[:n]
+        within = np.linspace(0.0, 1.0, max(n // 4, 1) + 2)[1:-1]
+        beyond = np.geomspace(1e-2, 1e-8, max((n - n // 2 - n // 4 - 1) // 2, 1))
+        placed = self.quantile(np.concatenate([[2e-3, 0.99, 0.5], within, beyond, 1.0 - beyond]))
+        even = np.linspace(placed[0], placed[1], max(n // 2, 2))
+        grid = np.unique(np.concatenate([even, placed[2:]]))[:n]
         keep = (grid > self.support[0]) & (grid < self.support[1]) & np.isfinite(grid)
         grid = grid[keep]
         result: Array = grid[np.isfinite(self.pdf(grid))]
