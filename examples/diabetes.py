@@ -118,6 +118,8 @@ def print_table(solution: CompareSolution) -> None:
     print(f"\n{'':44s}{'theory (SDE limit)':22s}simulated SGD")
     for name, theory, simulated in rows:
         print(f"{name:44s}{theory:22s}{simulated}")
+    if distance.ks is not None and distance.ks_bound is not None and distance.ks > distance.ks_bound:
+        print("\nThe law is the limit of small learning rates; the rest of the gap is the size of this one.")
 
 
 def _number(value: float | None) -> str:

@@ -5,9 +5,11 @@ is shown as a row of that table at the end of the run.
 """
 
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from tests.support import postgres
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,3 +42,10 @@ def seed(request: pytest.FixtureRequest) -> int:
 def rng(seed: int) -> np.random.Generator:
     """NumPy generator from the test's own seed."""
     return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a throw-away PostgreSQL cluster of this session."""
+    with postgres.cluster() as server:
+        yield server

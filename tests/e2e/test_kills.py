@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.e2e.jobs import ended, etag_of_undisturbed_run, simulation, submit, under_way
+from tests.support.postgres import new_database
 from tests.support.servers import descendants, running_service, wait_until_gone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -16,10 +17,19 @@ OPTIONS = ("--log-level", "warning")
 CHUNKS = {"EQUIPOISE_CHUNK_SECONDS": "0.3"}
 
 
-def test_jobs_survive_the_death_of_worker_api_and_both(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a service on either kind of database."""
+    if request.param == "sqlite":
+        return CHUNKS
+    return CHUNKS | {"EQUIPOISE_DATABASE_URL": new_database(request.getfixturevalue("postgres_server"))}
+
+
+def test_jobs_survive_the_death_of_worker_api_and_both(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The job ends with the bytes of an undisturbed run, whichever processes were killed."""
     expected = etag_of_undisturbed_run(SPEC)
     with (
-        running_service(tmp_path, *OPTIONS, environment=CHUNKS) as service,
+        running_service(tmp_path, *OPTIONS, environment=environment) as service,
         httpx.Client(base_url=service.url, timeout=60) as api,
     ):
         for victims in (["worker"], ["api"], ["api", "worker"]):

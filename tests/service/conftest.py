@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
-from tests.support import postgres
 
 from equipoise_service.app import create_app
 from equipoise_service.settings import Settings
@@ -37,9 +36,3 @@ def real_api(settings: Settings) -> Iterator[AppClient]:
     """The API on the real solver."""
     with started(create_app(settings)) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    with postgres.cluster() as server:
-        yield server
