@@ -100,7 +100,8 @@ def _routes() -> Iterator[str]:
     paths: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))["paths"]
     for path, methods in sorted(paths.items()):
         for method, operation in methods.items():
-            yield f"| `{method.upper()} {path}` | {operation.get('summary', '')} |"
+            text = operation.get("description", operation["summary"]).split("\n\n")[0]
+            yield f"| `{method.upper()} {path}` | {' '.join(text.split())} |"
 
 
 def _settings() -> Iterator[str]:

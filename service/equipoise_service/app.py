@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Depends, FastAPI
-from fastapi.responses import RedirectResponse
 
 from equipoise_service.chunks import Prepare
 from equipoise_service.deps import check_token, open_resources
+from equipoise_service.docs_page import install_docs_page
 from equipoise_service.middleware import RequestMiddleware
 from equipoise_service.problems import MEDIA_TYPE, Problem, install_error_handlers
 from equipoise_service.routes import datasets, jobs, operations, solve
@@ -71,16 +71,14 @@ def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> Fast
         description=_DESCRIPTION,
         lifespan=lifespan,
         responses=_REFUSALS,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     for router in (solve.router, jobs.router, datasets.router, operations.router):
         app.include_router(router, prefix="/v1", dependencies=[Depends(check_token)])
     app.include_router(operations.health_router)
-    app.add_api_route("/", _to_docs, include_in_schema=False)
+    install_docs_page(app)
     app.add_middleware(RequestMiddleware)
     install_error_handlers(app)
     return app
-
-
-async def _to_docs() -> RedirectResponse:
-    return RedirectResponse("/docs")

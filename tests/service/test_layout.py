@@ -2,8 +2,11 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
+
+from tests.service.asgi_client import AppClient
 
 from equipoise_service.app import create_app
 from equipoise_service.settings import Settings
@@ -51,3 +54,14 @@ def test_every_refusal_of_the_openapi_is_a_problem() -> None:
                 if status >= "400":
                     schema = response["content"]["application/problem+json"]["schema"]
                     assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_the_documentation_page_needs_no_internet(api: AppClient) -> None:
+    """/docs loads its script and style from this service, and names no other host."""
+    assert api.get("/", follow_redirects=False).headers["location"] == "/docs"
+    page = api.get("/docs").text
+    assert "https://" not in page
+    for path in re.findall(r'(?:src|href)="([^"]+)"', page):
+        answer = api.get(path)
+        assert answer.status_code == 200
+        assert len(answer.content) > 1000

@@ -160,14 +160,14 @@ def test_a_body_beyond_the_limit_is_refused_while_it_streams_in(settings: Settin
         assert_problem(api.post("/v1/jobs", content=pieces(), headers=JSON), 413, "body_too_large")
 
 
-def test_a_token_is_asked_for_everywhere_but_at_health(settings: Settings) -> None:
+def test_a_token_is_asked_for_everywhere_but_at_health_and_docs(settings: Settings) -> None:
     token = "0123456789abcdef"
     app = create_app(settings.model_copy(update={"token": SecretStr(token)}), prepare=fake_solver.prepare)
     with started(app) as api:
         for route in [route for route in app.routes if isinstance(route, APIRoute)]:
             path = route.path.replace("{job_id}", NO_JOB).replace("{dataset_id}", "ds_1")
             method = sorted(route.methods or ())[0]
-            is_open = path in ("/", "/healthz", "/readyz")
+            is_open = path in ("/", "/docs", "/healthz", "/readyz")
             for wrong in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {token}"}):
                 answer = api.request(method, path, headers=wrong)
                 if is_open:
