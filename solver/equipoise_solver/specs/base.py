@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -30,9 +38,18 @@ class Answer(BaseModel):
     )
 
 
-def refusal(field: str, message: str) -> PydanticCustomError:
-    """Error for values that do not fit together; `ctx["field"]` names the field relative to the model."""
-    return PydanticCustomError("does_not_fit", "{message}", {"field": field, "message": message})
+def refusal(field: str, *, given: Any, allowed: str, remedy: str = "") -> PydanticCustomError:
+    """Error for values that do not fit together.
+
+    Args:
+        field: dotted path of the field to blame, relative to the model.
+        given: what was given, JSON-able.
+        allowed: what would be accepted.
+        remedy: what to do, if `allowed` does not say it.
+    """
+    message = " ".join(part for part in (f"{field}={given!r}: need {allowed}.", remedy) if part)
+    context = {"field": field, "message": message, "given": given, "allowed": allowed}
+    return PydanticCustomError("does_not_fit", "{message}", context)
 
 
 def plain(value: Any) -> Any:
@@ -44,9 +61,19 @@ def plain(value: Any) -> Any:
 Real = Annotated[float, BeforeValidator(plain), Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(plain), Field(strict=True)]
 
+
+def _zero_or_sizeable(value: float) -> float:
+    if 0 < abs(value) < SMALLEST:
+        raise PydanticCustomError(
+            "too_small", "Input should be 0 or at least {allowed}", {"allowed": f"{SMALLEST:g}"}
+        )
+    return value
+
+
+SMALLEST = 1e-30  # Smaller numbers than this are slips, and their powers leave the floating-point numbers.
 LARGEST = 1e9  # Far beyond the accuracy range of the theory (1e-3 .. 1e3), and its fourth power stays finite.
 Bounded = Annotated[Real, Field(ge=-LARGEST, le=LARGEST)]
-NonNegative = Annotated[Real, Field(ge=0, le=LARGEST)]
+NonNegative = Annotated[Real, Field(ge=0, le=LARGEST), AfterValidator(_zero_or_sizeable)]
 Positive = Annotated[Real, Field(ge=1 / LARGEST, le=LARGEST)]
 
 

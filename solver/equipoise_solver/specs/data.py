@@ -44,8 +44,9 @@ class MomentsData(Part):
         if slack < -1e-9 * self.alpha2**2:
             raise refusal(
                 "alpha2",
-                f"alpha1 * alpha3 - alpha2^2 = {slack:.6g} is negative: no data has these moments. "
-                "Need alpha2^2 <= alpha1 * alpha3 (Cauchy-Schwarz).",
+                given=self.alpha2,
+                allowed=f"alpha2^2 <= alpha1 * alpha3 = {self.alpha1 * self.alpha3:.6g} (Cauchy-Schwarz)",
+                remedy="No data has these moments.",
             )
         return self
 
@@ -69,14 +70,16 @@ class SamplesData(Part):
     @model_validator(mode="after")
     def _usable(self) -> Self:
         if len(self.x) != len(self.y):
-            raise refusal("y", f"x has {len(self.x)} entries and y has {len(self.y)}: need as many of each.")
+            raise refusal(
+                "y", given=f"{len(self.y)} entries", allowed=f"as many entries as x has, {len(self.x)}"
+            )
         for name, column in (("x", self.x), ("y", self.y)):
             if self.standardize and min(column) == max(column):
                 raise refusal(
-                    name, f"{name} is constant ({column[0]!r}): need at least two different values."
+                    name, given=f"the constant {column[0]!r}", allowed="at least two different values"
                 )
         if not any(self.x):
-            raise refusal("x", "x is zero everywhere: need an input that varies.")
+            raise refusal("x", given="zeros alone", allowed="inputs that are not all zero")
         return self
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from equipoise_solver.specs.base import Count, NonNegative, Part, Real
 
 LearningRate = Annotated[Real, Field(gt=0, le=1e6)]
-Temperature = Annotated[Real, Field(ge=0, le=1e9)]
+Temperature = NonNegative
 
 
 class SGD(Part):

@@ -38,7 +38,7 @@ class Density(Answer):
     p: Numbers
     """Density of the absolutely continuous part at v, shape (n,)."""
     cdf: Numbers
-    """Probability of a value <= v, atoms included, shape (n,)."""
+    """Probability of a value <= v under the density, or the atoms if there is none, shape (n,)."""
 
 
 class Quantiles(Answer):
@@ -95,7 +95,7 @@ class Law(Answer):
     quantiles: Quantiles
     """Quantiles; empty where the start decides between atoms."""
     density: Density
-    """The density on a grid; empty if all mass is in atoms."""
+    """The density on a grid; the atoms' places, with density 0, if all mass is in atoms."""
     boundaries: tuple[Boundary, ...]
     """Feller's classes of the two ends."""
     notes: tuple[str, ...]
@@ -142,7 +142,7 @@ class DivergedPath(Answer):
     step: int
     """Step at which it happened."""
     value: float | None
-    """Last finite value of the model coordinate."""
+    """Value of the model coordinate where the loss was found; null if it is not finite."""
 
 
 class Ensemble(Answer):
@@ -220,6 +220,8 @@ class CompareSolution(Solved):
     """The simulated ensemble."""
     distance: Distance
     """How far they are apart."""
+    notes: tuple[str, ...] = ()
+    """What keeps the simulation from following the law even without sampling error."""
 
 
 Solution = Annotated[StationarySolution | SimulateSolution | CompareSolution, Field(discriminator="task")]

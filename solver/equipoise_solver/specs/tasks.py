@@ -126,16 +126,21 @@ class EnsembleSpec(Part):
         continuous = isinstance(self.dynamics, SGF)
         wanted, other = ("duration", "n_steps") if continuous else ("n_steps", "duration")
         if getattr(self, wanted) is None:
-            raise refusal(wanted, f"{wanted} is missing: dynamics {self.dynamics.kind!r} needs {wanted}.")
+            raise refusal(
+                wanted, given=None, allowed=f"a positive number, with dynamics {self.dynamics.kind!r}"
+            )
         if getattr(self, other) is not None:
             raise refusal(
-                other, f"{other} does not apply to dynamics {self.dynamics.kind!r}: give {wanted} alone."
+                other,
+                given=getattr(self, other),
+                allowed=f"{wanted} alone, with dynamics {self.dynamics.kind!r}",
             )
         if not continuous and self.n_paths * (self.n_steps or 0) > MAX_PATH_STEPS:
             raise refusal(
                 "n_steps",
-                f"n_paths * n_steps = {self.n_paths * (self.n_steps or 0):.3g} is beyond "
-                f"{MAX_PATH_STEPS:.0e}: ask for fewer paths or steps.",
+                given=self.n_steps,
+                allowed=f"at most {MAX_PATH_STEPS:.0e} path-steps, n_paths * n_steps",
+                remedy=f"This is {self.n_paths * (self.n_steps or 0):.3g}: ask for fewer paths or steps.",
             )
         return self
 
@@ -146,14 +151,16 @@ class EnsembleSpec(Part):
                 if getattr(self, name) != default:
                     raise refusal(
                         name,
-                        f"{name}={getattr(self, name)!r} needs dynamics 'sgf': "
-                        f"{self.dynamics.kind!r} allows only {default!r}.",
+                        given=getattr(self, name),
+                        allowed=f"{default!r} with dynamics {self.dynamics.kind!r}",
+                        remedy="Other values are for dynamics 'sgf'.",
                     )
         if self.data.kind == "moments" and isinstance(self.dynamics, SGD):
             raise refusal(
                 "data.kind",
-                "data of kind 'moments' cannot be drawn as minibatches: dynamics 'sgd' needs "
-                "'gaussian', 'samples' or 'dataset' data; with moments use 'sgf' or 'gd'.",
+                given="moments",
+                allowed="'gaussian', 'samples' or 'dataset' with dynamics 'sgd'",
+                remedy="Minibatches cannot be drawn from moments: use 'sgf' or 'gd' with them.",
             )
         if (
             isinstance(self.dynamics, SGD)
@@ -162,8 +169,9 @@ class EnsembleSpec(Part):
         ):
             raise refusal(
                 "dynamics.sampling",
-                "dynamics.sampling='epoch' needs a finite data set ('samples' or 'dataset'): "
-                "gaussian data are drawn afresh, use 'iid'.",
+                given="epoch",
+                allowed="'iid' with gaussian data, which are drawn afresh",
+                remedy="Epochs need a finite data set ('samples' or 'dataset').",
             )
         return self
 
@@ -173,22 +181,22 @@ class EnsembleSpec(Part):
         if self.coordinate == "parameters" and n_parameters > MAX_PARAMETERS:
             raise refusal(
                 "model",
-                f"width * (depth + 1) = {n_parameters} parameters: "
-                f"a simulation takes at most {MAX_PARAMETERS}.",
+                given=f"{n_parameters} parameters",
+                allowed=f"at most {MAX_PARAMETERS} parameters, width * (depth + 1), in a simulation",
             )
         if isinstance(self.init, ParametersInit):
             shape = {len(row) for row in self.init.u}
             if len(self.init.u) != self.model.width or shape != {self.model.depth + 1}:
                 raise refusal(
                     "init.u",
-                    f"init.u has {len(self.init.u)} rows of lengths {sorted(shape)}: "
-                    f"need width={self.model.width} rows of depth + 1 = {self.model.depth + 1}.",
+                    given=f"{len(self.init.u)} rows of lengths {sorted(shape)}",
+                    allowed=f"width={self.model.width} rows of depth + 1 = {self.model.depth + 1} numbers",
                 )
         if self.coordinate == "model" and not isinstance(self.init, BalancedInit):
             raise refusal(
                 "init.kind",
-                f"init.kind={self.init.kind!r} sets parameters, but coordinate='model' has none: "
-                "use 'balanced'.",
+                given=self.init.kind,
+                allowed="'balanced' with coordinate='model', which has no parameters to set",
             )
         return self
 

@@ -9,7 +9,7 @@ from equipoise_solver import ensembles
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles import EnsembleResult
 from equipoise_solver.ensembles.plan import default_edges
-from equipoise_solver.specs import Compare, CompareSolution, Distance, spec_hash
+from equipoise_solver.specs import SGD, Compare, CompareSolution, Distance, spec_hash
 from equipoise_solver.tasks.data import moments_of
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
 from equipoise_solver.tasks.stationary import describe_law, exact_law
@@ -19,6 +19,8 @@ from equipoise_solver.version import __version__
 
 # Probability that a sample of the law itself exceeds the bound of the Kolmogorov-Smirnov distance.
 KS_ERROR = 1e-6
+# Relative size of what counts as rounding when a sample lies at an atom of the law.
+ROUNDING = 1e-9
 # Bins of equal probability under the law, on top of the ensemble's own bins.
 N_EQUAL_BINS = 400
 
@@ -63,6 +65,7 @@ class CompareWork:
             ),
             simulation=describe_ensemble(result, self._plan),
             distance=distance(self._law, result),
+            notes=_notes(self.spec),
         )
 
 
@@ -82,7 +85,7 @@ def distance(law: StationaryLaw, result: EnsembleResult) -> Distance:
     simulated = (result.underflow + np.concatenate([[0], np.cumsum(result.counts)])) / total
     gap = np.abs(simulated - exact)
     return Distance(
-        ks=float(gap.max()),
+        ks=float(gap[_is_clear(law, result.edges)].max()),
         ks_bound=math.sqrt(math.log(2 / KS_ERROR) / (2 * n)),
         n_effective=n,
         wasserstein=float(np.trapezoid(gap, result.edges)),
@@ -90,10 +93,21 @@ def distance(law: StationaryLaw, result: EnsembleResult) -> Distance:
     )
 
 
+def _is_clear(law: StationaryLaw, edges: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Edges far enough from every atom that rounding decides no side."""
+    clear = np.ones(edges.shape, dtype=np.bool_)
+    scale = max((abs(atom.at) for atom in law.atoms), default=0.0) or float(np.abs(edges).max())
+    for atom in law.atoms:
+        clear &= np.abs(edges - atom.at) > ROUNDING * scale
+    return clear
+
+
 def _mean_z(law: StationaryLaw, result: EnsembleResult) -> float | None:
-    if law.mean is None or not result.standard_error > 0:
+    if law.mean is None or not result.standard_error >= 0:
         return None
-    return (result.mean - law.mean) / result.standard_error
+    rounding = ROUNDING * max(abs(law.mean), abs(result.mean))
+    error = math.hypot(result.standard_error, rounding)
+    return (result.mean - law.mean) / error if error > 0 else 0.0
 
 
 def _probability_below(law: StationaryLaw, v: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,3 +125,12 @@ def _resolving_edges(law: StationaryLaw, own: NDArray[np.float64]) -> NDArray[np
         return own
     quantiles = law.quantile(np.arange(1, N_EQUAL_BINS) / N_EQUAL_BINS)
     return np.unique(np.concatenate([own, quantiles[np.isfinite(quantiles)]]))
+
+
+def _notes(spec: Compare) -> tuple[str, ...]:
+    """What keeps a simulation from following the law even without sampling error."""
+    if not isinstance(spec.dynamics, SGD):
+        return ()
+    finite = "The law is the limit of small learning rates; SGD at a finite one differs from it."
+    epoch = "The law assumes minibatches drawn with replacement; epochs have less noise than that."
+    return (finite, epoch) if spec.dynamics.sampling == "epoch" else (finite,)

@@ -8,6 +8,8 @@ from equipoise_solver.specs import DatasetData, GaussianData, MomentsData, Sampl
 from equipoise_solver.tasks.work import LoadDataset
 from equipoise_solver.theory import DataMoments
 
+# Relative spread below which the values of a column differ by rounding alone.
+_ROUNDING = 1e-12
 Samples = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -54,9 +56,12 @@ def _load(dataset_id: str, load_dataset: LoadDataset | None) -> Samples:
 def _standardized(column: NDArray[np.float64], field: str) -> NDArray[np.float64]:
     centred: NDArray[np.float64] = column - column.mean()
     spread = float(np.sqrt(np.mean(centred**2)))
-    if spread == 0:
+    if spread <= _ROUNDING * float(np.abs(column).max()):
         raise InvalidModelError(
-            field, given=float(column[0]), allowed="at least two different values", remedy="It is constant."
+            field,
+            given=float(column[0]),
+            allowed="values that differ by more than rounding",
+            remedy="The column is constant, so it cannot be standardised.",
         )
     result: NDArray[np.float64] = centred / spread
     return result

@@ -33,12 +33,13 @@ SPEC: dict[str, Any] = {
 }
 
 real = st.floats(-1e9, 1e9)
+size = st.just(0.0) | st.floats(1e-30, 1e9)
 stationary = st.builds(
     Stationary,
     model=st.builds(Diagonal, depth=st.integers(0, 1000), width=st.integers(1, 10**6)),
-    data=st.builds(GaussianData, slope=real, noise_std=st.floats(0, 1e9), input_std=st.floats(1e-9, 1e9)),
-    temperature=st.floats(0, 1e9),
-    weight_decay=st.floats(0, 1e9),
+    data=st.builds(GaussianData, slope=real, noise_std=size, input_std=st.floats(1e-9, 1e9)),
+    temperature=size,
+    weight_decay=size,
 )
 
 

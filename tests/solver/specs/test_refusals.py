@@ -30,6 +30,7 @@ REFUSED = [
     (STATIONARY, {"temperature": math.nan}, "temperature"),
     (STATIONARY, {"temperature": math.inf}, "temperature"),
     (STATIONARY, {"temperature": -0.1}, "temperature"),
+    (STATIONARY, {"temperature": 1e-320}, "temperature"),
     (STATIONARY, {"temperature": "0.1"}, "temperature"),
     (STATIONARY, {"temperature": True}, "temperature"),
     (STATIONARY, {"weight_decay": -1e-9}, "weight_decay"),
@@ -90,6 +91,9 @@ def test_a_bad_field_is_refused_by_name(base: dict[str, Any], change: dict[str, 
     named = {str(part) for error in refusal.value.errors() for part in error["loc"]}
     named |= {error["ctx"]["field"] for error in refusal.value.errors() if "field" in error.get("ctx", {})}
     assert field in named
+    for error in refusal.value.errors():
+        if error["type"] == "does_not_fit":
+            assert {"given", "allowed"} <= error["ctx"].keys()
 
 
 def test_an_epoch_needs_a_finite_data_set() -> None:

@@ -66,6 +66,42 @@ def test_wasserstein_to_an_atom_is_the_mean_distance(seed: int) -> None:
     assert solution.distance.wasserstein == pytest.approx(expected, abs=float(np.sum(shares * widths)))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": {"kind": "gaussian", "slope": 0.7, "noise_std": 0.0}, "duration": 60.0},
+        {"dynamics": {"kind": "sgf", "temperature": 0.0}, "duration": 30.0},
+    ],
+    ids=["interpolation", "no noise"],
+)
+def test_rounding_at_an_atom_is_no_distance(change: dict[str, Any]) -> None:
+    """Paths that end at an atom of the law but for rounding agree with it."""
+    solution = compare(**change, init={"kind": "balanced", "value": 0.3}, n_paths=200, burn_in=0.9)
+    assert solution.distance.ks == 0.0
+    assert solution.distance.mean_z is not None
+    assert abs(solution.distance.mean_z) < 1
+
+
+def test_mean_z_is_the_shift_in_standard_errors(seed: int) -> None:
+    """mean_z is (simulated - exact) / standard error: positive against the law of a hotter, lower mean."""
+    solution = compare(seed=seed, temperature=0.2)
+    law, ensemble = solution.stationary, solution.simulation
+    assert law.mean is not None
+    assert ensemble.mean is not None
+    assert ensemble.standard_error is not None
+    expected = (ensemble.mean - law.mean) / ensemble.standard_error
+    assert expected > 5
+    assert solution.distance.mean_z == pytest.approx(expected, rel=1e-6)
+
+
+def test_notes_say_where_sgd_leaves_the_law() -> None:
+    """SGD carries the note on its finite learning rate, epochs one more, and the SDE none."""
+    epoch = {"kind": "sgd", "learning_rate": 0.02, "sampling": "epoch"}
+    fields = {"data": DESCENT["data"], "duration": None, "n_steps": 50, "coordinate": "parameters"}
+    assert len(compare(dynamics=epoch, **fields).notes) == 2
+    assert compare(n_paths=8, duration=0.5).notes == ()
+
+
 def test_chunks_threads_and_restarts_do_not_matter() -> None:
     """One chunk on two threads, or many on one with a restart after each, give the same bytes."""
     work = prepare(DESCENT)
@@ -76,9 +112,9 @@ def test_chunks_threads_and_restarts_do_not_matter() -> None:
     while not state.is_done:
         state = Checkpoint.from_bytes(prepare(DESCENT).advance(state, 1, threads=1).to_bytes())
         n_chunks += 1
+    assert n_chunks > 1
     assert work.finish(state).model_dump_json() == work.finish(whole).model_dump_json()
     assert work.cost.path_steps == 700 * 600
-    assert n_chunks >= 1
 
 
 def test_solution_survives_the_wire() -> None:
