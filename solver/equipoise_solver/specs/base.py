@@ -13,8 +13,14 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars and arrays into Python numbers and lists; leave the rest to validation."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 class Part(BaseModel):
@@ -24,6 +30,14 @@ class Part(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, defer_build=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_numpy(cls, content: Any) -> Any:
+        """Accept NumPy numbers and arrays as the values of fields."""
+        if not isinstance(content, dict):
+            return content
+        return {name: _plain(value) for name, value in content.items()}
 
 
 class Answer(BaseModel):
@@ -52,14 +66,9 @@ def refusal(field: str, *, given: Any, allowed: str, remedy: str = "") -> Pydant
     return PydanticCustomError("does_not_fit", "{message}", context)
 
 
-def plain(value: Any) -> Any:
-    """Turn NumPy scalars and arrays into Python numbers and lists; leave the rest to validation."""
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
 # Strict: "1.0" and true are not numbers, 1.0 is not a count. Integers are accepted where a float is wanted.
-Real = Annotated[float, BeforeValidator(plain), Field(strict=True, allow_inf_nan=False)]
-Count = Annotated[int, BeforeValidator(plain), Field(strict=True)]
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True)]
 
 
 def _zero_or_sizeable(value: float) -> float:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from equipoise_solver.specs.base import Bounded, NonNegative, Part, Positive, Real, plain, refusal
+from equipoise_solver.specs.base import Bounded, NonNegative, Part, Positive, Real, refusal
 
 MAX_INLINE_SAMPLES = 100_000
 MomentValue = Annotated[Real, Field(ge=-1e36, le=1e36)]
@@ -51,9 +51,7 @@ class MomentsData(Part):
         return self
 
 
-Column = Annotated[
-    tuple[Bounded, ...], BeforeValidator(plain), Field(min_length=2, max_length=MAX_INLINE_SAMPLES)
-]
+Column = Annotated[tuple[Bounded, ...], Field(min_length=2, max_length=MAX_INLINE_SAMPLES)]
 
 
 class SamplesData(Part):

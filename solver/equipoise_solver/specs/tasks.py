@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
-from equipoise_solver.specs.base import Bounded, Count, NonNegative, Part, Positive, Real, plain, refusal
+from equipoise_solver.specs.base import Bounded, Count, NonNegative, Part, Positive, Real, refusal
 from equipoise_solver.specs.data import Data
 from equipoise_solver.specs.dynamics import GD, SGD, SGF, Dynamics, Temperature
 from equipoise_solver.specs.models import Diagonal, StationaryModel
@@ -22,9 +22,7 @@ class Grid(Part):
 
     n_points: Annotated[Count, Field(ge=16, le=100_001)] = 513
     """Number of points, placed where the law has its mass and its tails; ignored if `v` is given."""
-    v: (
-        Annotated[tuple[Bounded, ...], BeforeValidator(plain), Field(min_length=1, max_length=100_001)] | None
-    ) = None
+    v: Annotated[tuple[Bounded, ...], Field(min_length=1, max_length=100_001)] | None = None
     """Explicit values of the model coordinate."""
 
 
@@ -73,16 +71,14 @@ class NormalInit(Part):
     """Standard deviation of each parameter."""
 
 
-Weights = Annotated[
-    tuple[Bounded, ...], BeforeValidator(plain), Field(min_length=1, max_length=MAX_PARAMETERS)
-]
+Weights = Annotated[tuple[Bounded, ...], Field(min_length=1, max_length=MAX_PARAMETERS)]
 
 
 class ParametersInit(Part):
     """The same given parameters on every path."""
 
     kind: Literal["parameters"] = "parameters"
-    u: Annotated[tuple[Weights, ...], BeforeValidator(plain), Field(min_length=1, max_length=MAX_PARAMETERS)]
+    u: Annotated[tuple[Weights, ...], Field(min_length=1, max_length=MAX_PARAMETERS)]
     """u[i][k], shape (width, depth + 1)."""
 
 

@@ -124,3 +124,18 @@ def test_law_temperature_follows_the_dynamics() -> None:
     assert spec.law_temperature == pytest.approx(0.08)
     assert spec.law_weight_decay == 0.01
     assert spec.model_copy(update={"temperature": 0.3}).law_temperature == 0.3
+
+
+def test_the_schema_refuses_what_the_parser_refuses() -> None:
+    """Bounds of numbers and lengths of lists stand in the JSON Schema under their standard names."""
+    schema = json_schema()
+    jsonschema.Draft202012Validator(schema).validate(SPEC)
+    for change in (
+        {"temperature": -1.0},
+        {"temperature": 1e10},
+        {"model": {"kind": "diagonal", "depth": 10**9}},
+        {"data": {"kind": "samples", "x": [], "y": []}},
+        {"data": {"kind": "gaussian", "noise_std": -1.0}},
+        {"colour": "red"},
+    ):
+        assert not jsonschema.Draft202012Validator(schema).is_valid({**SPEC, **change}), change
