@@ -8,10 +8,12 @@ from typing import Any
 from equipoise_service.errors import JOB_ERRORS, REASONS
 from equipoise_service.settings import PREFIX, Settings
 from equipoise_solver.specs import json_schema
+from equipoise_solver.specs.solutions import SOLUTION
 
 PAGE = Path(__file__).parent / "reference.md"
 OPENAPI = Path(__file__).parents[1] / "service" / "equipoise_service" / "openapi.json"
 TASKS = ("Stationary", "Simulate", "Compare")
+SOLUTIONS = ("StationarySolution", "SimulateSolution", "CompareSolution")
 
 
 def main() -> None:
@@ -29,7 +31,12 @@ def reference() -> str:
             "",
             "## Specs",
             "",
-            *_specs(),
+            *_tables(json_schema()["$defs"], TASKS),
+            "## Solutions",
+            "",
+            "Arrays are lists in JSON and NumPy arrays in Python.",
+            "",
+            *_tables(_solution_parts(), SOLUTIONS),
             "## Routes",
             "",
             "| call | answer |",
@@ -62,10 +69,15 @@ def reference() -> str:
     )
 
 
-def _specs() -> Iterator[str]:
-    definitions: dict[str, Any] = json_schema()["$defs"]
-    parts = [name for name in definitions if name not in TASKS]
-    for name in (*TASKS, *sorted(parts)):
+def _solution_parts() -> dict[str, Any]:
+    """Schemas of the solutions' own parts; those of the specs have their section already."""
+    parts: dict[str, Any] = SOLUTION.json_schema(mode="serialization")["$defs"]
+    return {name: part for name, part in parts.items() if name not in json_schema()["$defs"]}
+
+
+def _tables(definitions: dict[str, Any], first: tuple[str, ...]) -> Iterator[str]:
+    """A table of fields for each definition, the named ones first."""
+    for name in (*first, *sorted(name for name in definitions if name not in first)):
         definition = definitions[name]
         yield f"### {name}"
         yield ""
@@ -88,7 +100,7 @@ def _default(definition: dict[str, Any], field: str, content: dict[str, Any]) ->
 
 def _meaning(content: dict[str, Any]) -> str:
     text = str(content.get("description", "")).replace("|", "\\|")
-    bounds = [content, *content.get("anyOf", [])]
+    bounds = [content, *content.get("anyOf", []), content.get("items", {})]
     words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     limits = [f"{sign} {part[name]:g}" for part in bounds for name, sign in words.items() if name in part]
     choices = [json.dumps(choice) for part in bounds for choice in part.get("enum", [])]

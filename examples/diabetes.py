@@ -23,7 +23,7 @@ START_DEADLINE_S = 60.0
 
 
 def main() -> int:
-    """Run the demonstration; 0 if theory and simulation agree in phase and both were shown."""
+    """Run the demonstration; 0 once table and picture are there."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="equipoise-demo-") as folder, service(Path(folder)) as url:
         print(f"Embedded service (API and one worker) at {url}, its documentation at {url}/docs")
