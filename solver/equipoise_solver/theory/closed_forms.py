@@ -133,8 +133,12 @@ def line_variance(c: Coefficients) -> Array:
 
 
 def tail_exponent(c: Coefficients) -> Array:
-    """The power s of p ~ |v|**s at infinity; NaN where the density falls faster than powers (alpha1 = 0)."""
+    """The power s of p ~ |v|**s at infinity; NaN where the density falls faster than powers.
+
+    It does where alpha1 = 0, but for infinite depth, where the force adds to the power.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         line = c.stiffness * c.beta1 / c.alpha1 if c.depth == 0 else np.zeros(c.size)
         value = -(c.power + 2.0) - line
-    return np.where(c.alpha1 > 0, value, np.nan)
+        constant = -c.power - c.stiffness * c.beta1 / c.floor if c.depth is None else np.full(c.size, np.nan)
+    return np.where(c.alpha1 > 0, value, constant)

@@ -85,7 +85,7 @@ class Coefficients:
 
     def noise(self, v: Array) -> Array:
         """g(v), broadcast over the points."""
-        return self.alpha1 * (v - self.root) ** 2 + self.floor
+        return self.alpha1 * (v - self.root) * (v - self.root) + self.floor
 
     def force(self, v: Array) -> Array:
         """beta1*v - beta2 + pull*v**exponent, broadcast over the points."""
@@ -157,7 +157,7 @@ def network_coefficients(
         amplitude=amplitude,
         temperature=temperature,
         alpha1=moments["alpha1"],
-        root=sign * moments["root"],
+        root=sign * moments["root"] + 0.0,  # No negative zero.
         floor=moments["floor"],
         beta1=beta1,
         beta2=beta2,
@@ -184,7 +184,7 @@ def deep_limit_coefficients(
         amplitude=one(1.0 / width_per_depth),
         temperature=one(temperature),
         alpha1=one(moments.alpha1),
-        root=one(sign * moments.root),
+        root=one(sign * moments.root + 0.0),
         floor=one(moments.floor),
         beta1=one(moments.beta1),
         beta2=one(sign * moments.beta2),

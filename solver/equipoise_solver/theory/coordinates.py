@@ -14,12 +14,13 @@ in walls.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from equipoise_solver.theory.coefficients import Array, Coefficients
-from equipoise_solver.theory.quadrature import Ends, Index
+from equipoise_solver.theory.quadrature import Ends, Index, too_sharp
 
 # Where the terms that bend h are this small, h is straight to the last bit and is integrated analytically.
 _STRAIGHT = 1e-18
@@ -27,9 +28,11 @@ _LOG_FALL = 7.0  # log(1000): an exponent of -1000 ends the search for the edge 
 _TINY = 1e-300
 
 
-def _spread(center: Array, width: Array, low: Array, high: Array) -> Array:
+def spread(center: Array, width: Array, low: Array, high: Array) -> Array:
     """Edges at center +- width*(0, 1, 2, 4, ...) clipped to [low, high], shape (n, n_edges)."""
     reach = float(np.max(np.log2(np.maximum(high - low, width) / width)))
+    if not math.isfinite(reach):
+        raise too_sharp()
     ladder = np.concatenate([[0.0], 2.0 ** np.arange(np.ceil(reach) + 1)])
     offsets = np.concatenate([-ladder, ladder])
     result: Array = np.clip(center[:, None] + width[:, None] * offsets, low[:, None], high[:, None])
@@ -65,20 +68,21 @@ class SectorCoordinate:
 
     def slope(self, y: Array, owner: Index) -> Array:
         """h'(y)."""
-        c, anchor = self.c, self.anchor[owner][:, None]
-        rise = anchor * np.expm1(y)
-        v = anchor + rise
+        c, e, alpha1 = self.c, self.c.exponent, self.c.alpha1[owner][:, None]
+        # Where g is constant the line reaches beyond the largest number: v must not be formed there.
+        anchor = self.anchor[owner][:, None]
+        rise = anchor * np.expm1(np.where(alpha1 > 0, y, 0.0))
         distance = rise + (self.anchor - c.root)[owner][:, None]
-        alpha1 = c.alpha1[owner][:, None]
-        noise = alpha1 * distance**2 + c.floor[owner][:, None]
-        force = c.beta1[owner][:, None] * rise + self.residual[owner][:, None]
+        noise = alpha1 * distance * distance + c.floor[owner][:, None]
+        friction, at_anchor = np.exp(e * y), self.anchor**e
+        # (e^y - 1)*e^(e*y) without overflow at either end and without cancellation at y = 0.
+        lift = np.sign(y) * -np.expm1(-np.abs(y)) * np.exp((e + (y > 0)) * y)
+        force = (c.beta1 * self.anchor)[owner][:, None] * lift + self.residual[owner][:, None] * friction
         if np.any(c.pull):
-            at_anchor = (c.pull * self.anchor**c.exponent)[owner][:, None]
-            force = force + at_anchor * np.expm1(c.exponent * y)
-        stiffness = c.stiffness[owner][:, None]
-        if c.exponent:
-            stiffness = (c.stiffness * self.anchor**c.exponent)[owner][:, None] * np.exp(c.exponent * y)
-        return (1.0 - c.power) - (2.0 * alpha1 * v * distance + stiffness * force) / noise
+            force = force + (c.pull * at_anchor)[owner][:, None] * np.expm1(e * y) * friction
+        stiffness = (c.stiffness * at_anchor)[owner][:, None]
+        bend: Array = (2.0 * alpha1 * (anchor + rise) * distance + stiffness * force) / noise
+        return (1.0 - c.power) - bend
 
     def log_size(self, y: Array, owner: Index) -> Array:
         """log v."""
@@ -119,7 +123,7 @@ class SectorCoordinate:
         return result
 
     def high_edge(self) -> Array:
-        """Where h is straight (alpha1 > 0) or a first guess, to be extended, of where it has died out."""
+        """Where h is straight (a power tail) or a first guess, to be extended, of where it has died out."""
         c, e = self.c, self.c.exponent
         with np.errstate(divide="ignore", invalid="ignore"):
             bends = [
@@ -129,32 +133,41 @@ class SectorCoordinate:
                 (np.log(c.stiffness * c.beta2 / c.alpha1) - np.log(_STRAIGHT)) / (2.0 - e),
                 (np.log(c.stiffness * c.pull / c.alpha1) - np.log(_STRAIGHT)) / (2.0 - 2.0 * e),
             ]
-        edge = np.where(c.alpha1 > 0, np.maximum.reduce(bends) - np.log(self.anchor), 2.0 * self._width())
-        return np.maximum(edge, 2.0 * self._width())
+            if e == -1.0:
+                constant = np.log(c.stiffness * c.beta2 / c.floor) - np.log(_STRAIGHT) - np.log(self.anchor)
+            else:
+                constant = 2.0 * self._width()
+        edge = np.where(c.alpha1 > 0, np.maximum.reduce(bends) - np.log(self.anchor), constant)
+        result: Array = np.maximum(edge, 2.0 * self._width())
+        return result
 
     def ends(self) -> Ends:
-        """Power ends at 0 (depth 1) and infinity (alpha1 > 0)."""
+        """Power ends at 0 (depth 1) and infinity (alpha1 > 0, or infinite depth)."""
         c = self.c
         left = np.full(c.size, np.inf)
         if c.exponent == 0.0:
             # 1/2 (Tc/T - 1), formed without cancellation near Tc.
             left = (c.beta2 - c.alpha3 * c.temperature) * c.stiffness / c.alpha3
-        return Ends(left, np.where(c.alpha1 > 0, c.power + 1.0, np.inf))
+        constant = np.full(c.size, np.inf)
+        if c.exponent == -1.0:
+            with np.errstate(divide="ignore"):
+                constant = (c.power - 1.0) + c.stiffness * c.beta1 / c.floor
+        return Ends(left, np.where(c.alpha1 > 0, c.power + 1.0, constant))
 
     def edges(self, low: Array, high: Array) -> Array:
         """First panels: graded about the anchor, about the poles of 1/g and about the bulk near 0."""
         c = self.c
-        groups = [_outer(low, high), _spread(np.zeros(c.size), self._width(), low, high)]
+        groups = [_outer(low, high), spread(np.zeros(c.size), self._width(), low, high)]
         inside = (c.root > 0) & (c.floor > 0) & (c.alpha1 > 0)
         if np.any(inside):
             root = np.where(inside, c.root, self.anchor)
             width = np.where(inside, np.sqrt(c.floor / np.where(inside, c.alpha1, 1.0)) / root, 1.0)
             width = np.clip(width, 1e-13, 1.0)
-            groups.append(_spread(np.log(root / self.anchor), width, low, high))
+            groups.append(spread(np.log(root / self.anchor), width, low, high))
         if c.exponent:
             with np.errstate(divide="ignore"):
                 bulk = np.log(c.stiffness * c.beta2 / ((c.power - 1.0) * c.alpha3)) / -c.exponent
-            groups.append(_spread(bulk - np.log(self.anchor), np.ones(c.size), low, high))
+            groups.append(spread(bulk - np.log(self.anchor), np.ones(c.size), low, high))
         return np.concatenate(groups, axis=1)
 
     def _width(self) -> Array:
@@ -204,11 +217,11 @@ class LineCoordinate:
         with np.errstate(divide="ignore"):
             reach = np.maximum(np.abs(self.anchor - c.root), np.sqrt(c.floor / c.alpha1)) / self.scale
         high = np.where(c.alpha1 > 0, np.log(4.0 * np.maximum(reach, 1.0)) - np.log(_STRAIGHT), 3.0)
-        groups = [_outer(-high, high), _spread(np.zeros(c.size), np.full(c.size, 0.5), -high, high)]
+        groups = [_outer(-high, high), spread(np.zeros(c.size), np.full(c.size, 0.5), -high, high)]
         if np.any(c.alpha1 > 0):
             pole = np.arcsinh((c.root - self.anchor) / self.scale)
             width = np.sqrt(c.floor / np.where(c.alpha1 > 0, c.alpha1, np.inf)) / self.scale / np.cosh(pole)
-            groups.append(_spread(pole, np.clip(width, 1e-13, 1.0), -high, high))
+            groups.append(spread(pole, np.clip(width, 1e-13, 1.0), -high, high))
         return np.concatenate(groups, axis=1)
 
     def ends(self) -> Ends:

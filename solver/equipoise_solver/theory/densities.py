@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.theory import closed_forms
 from equipoise_solver.theory.coefficients import Array, Coefficients
 from equipoise_solver.theory.coordinates import LineCoordinate, SectorCoordinate
@@ -27,6 +28,7 @@ _AT_ZERO = np.zeros(1)
 # e-foldings from a wall.
 _BEYOND_BALANCE = 7.0
 _NEAR_WALL = 40.0
+_LEAST_LOG = -740.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,14 @@ def _barrier(
     balance = (np.log(c.pull / c.beta2) - _BEYOND_BALANCE) / -c.exponent
     if c.root[0] > 0:
         balance = np.minimum(balance, np.log(c.root) - _BEYOND_BALANCE)
+    if balance[0] < _LEAST_LOG:
+        layers = (c.depth or 0) + 1.0
+        raise InvalidModelError(
+            "weight_decay",
+            given=float((c.pull * c.amplitude)[0] / layers),
+            allowed="0, or so much that its barrier lies above the smallest 64-bit number",
+            remedy="Set it to 0: moments and bulk stay the same to the last digit.",
+        )
     left = coordinate.invert(np.exp(balance))
     right = np.maximum(right, _NEAR_WALL if isinstance(coordinate, GapCoordinate) else left + 1.0)
     edges = coordinate.edges(left, right)

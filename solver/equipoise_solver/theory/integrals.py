@@ -25,6 +25,7 @@ _DIFFERENTIATE: Array = np.stack([legendre.legder(row) for row in np.eye(ORDER +
 _LADDER: Array = np.concatenate([[-1.0], NODES, [1.0]])
 _LADDER_BASIS: Array = np.ascontiguousarray(legendre.legvander(_LADDER, ORDER).T)
 _UNDERFLOW = -650.0
+_OVERFLOW = 700.0
 
 
 class SizeCoordinate(Protocol):
@@ -67,31 +68,48 @@ def _over(height: Array, rate: Array) -> Array:
 
 
 def size_moments(panels: Panels, ends: Ends, coordinate: SizeCoordinate) -> Moments:
-    """Mass, mean and variance of the size; no digits cancel in the variance of narrow densities."""
+    """Mass, mean and variance of the size; no digits cancel in the variance of narrow densities.
+
+    Infinite where the number is beyond the largest one of 64 bits.
+    """
+    whole, first_tail, second_tail = _size_tails(panels, ends, coordinate)
+    tail, h, log_size = whole, panels.h, panels.log_size
+    # Sizes that overflow carry next to no weight, but their moments may count: these are formed as one power.
+    far = log_size > _OVERFLOW
+    weight, far_once = np.exp(h), np.exp(np.where(far, h + log_size, -np.inf))
+    size = np.exp(np.where(far, -np.inf, log_size))
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = panels.total(weight) + tail
+        mean = (panels.total(weight * size + far_once) + first_tail) / whole
+        near = (mean > 0.5 * coordinate.base) & (mean < 2.0 * coordinate.base)
+        base = np.where(near, coordinate.base, 0.0)
+        offset = size
+        if np.any(near):
+            narrow = coordinate.offset(np.where(far, 0.0, panels.nodes), panels.owner)
+            offset = np.where(near[panels.owner][:, None] & ~far, narrow, size)
+        shift = (panels.total(weight * offset + far_once) + first_tail - base * tail) / whole
+        deviation = np.where(far, 0.0, np.exp(0.5 * h) * (offset - shift[panels.owner][:, None]))
+        far_twice = np.exp(np.where(far, h + 2.0 * log_size, -np.inf))
+        spread = panels.total(deviation**2 + far_twice)
+        beyond = second_tail - 2.0 * mean * first_tail + mean**2 * tail
+        variance = (spread + beyond) / whole
+    return Moments(whole, mean, np.where(np.isnan(variance), np.inf, variance))
+
+
+def _size_tails(panels: Panels, ends: Ends, coordinate: SizeCoordinate) -> tuple[Array, Array, Array]:
+    """The integrals of exp(h)*size**j, j = 0, 1, 2, beyond the outermost edges, shape (n,) each."""
     first, last = panels.first(), panels.last()
-    weight = np.exp(panels.h)
     owners = np.arange(first.size)
     log_low = coordinate.log_size(panels.left[first], owners)
     log_high = coordinate.log_size(panels.right[last], owners)
     h_low, h_high = panels.h_left[first], panels.h_right[last]
-    tails = [
-        _over(np.exp(h_low + j * log_low), ends.left + j)
-        + _over(np.exp(h_high + j * log_high), ends.right - j)
-        for j in (0, 1, 2)
-    ]
-    whole = panels.total(weight) + tails[0]
-    size = np.exp(panels.log_size)
-    mean = (panels.total(weight * size) + tails[1]) / whole
-    near = (mean > 0.5 * coordinate.base) & (mean < 2.0 * coordinate.base)
-    base = np.where(near, coordinate.base, 0.0)
-    offset = size
-    if np.any(near):
-        narrow = coordinate.offset(panels.nodes, panels.owner)
-        offset = np.where(near[panels.owner][:, None], narrow, size)
-    shift = (panels.total(weight * offset) + tails[1] - base * tails[0]) / whole
-    spread = panels.total(weight * (offset - shift[panels.owner][:, None]) ** 2)
-    beyond = tails[2] - 2.0 * mean * tails[1] + mean**2 * tails[0]
-    return Moments(whole, mean, (spread + beyond) / whole)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        zeroth, once, twice = (
+            _over(np.exp(h_low + j * log_low), ends.left + j)
+            + _over(np.exp(h_high + j * log_high), ends.right - j)
+            for j in (0, 1, 2)
+        )
+    return zeroth, once, twice
 
 
 @dataclass(frozen=True, slots=True)

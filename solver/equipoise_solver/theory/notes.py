@@ -10,8 +10,9 @@ ONE_SECTOR = (
 )
 NO_BARRIER = "Weight decay makes v = 0 attracting and no barrier shields a learned state: all mass ends at 0."
 METASTABLE = (
-    "Weight decay makes v = 0 attracting: the only true stationary law is the atom there. Density, moments "
-    "and mode are those of the learned state in local equilibrium, conditional on being beyond the barrier."
+    "Weight decay makes v = 0 attracting: the only true stationary law is the atom there. Density, cdf, "
+    "quantiles, moments and mode are those of the learned state in local equilibrium, conditional on being "
+    "beyond the barrier."
 )
 INTERPOLATING = "Force and noise vanish at the same point: the law is an atom there."
 TWO_ATOMS = "v = 0 attracts as well: the start decides how much mass each atom gets."
@@ -20,6 +21,7 @@ NOISE_FREE_BISTABLE = (
     "With weight decay v = 0 is stable too: the start decides. "
     "Mean, variance and mode are those of the learned point."
 )
+OVERFLOW = "Mean or variance are finite, but beyond the largest 64-bit number."
 INFINITE_VARIANCE = "The density falls so slowly that E[v**2] is infinite: there is no variance."
 WALL = (
     "The gradient noise vanishes at a point where the force does not: a boundary that is crossed one way "
@@ -27,5 +29,6 @@ WALL = (
 )
 ZERO_ATTRACTS_TOO = (
     "v = 0 attracts paths that start between 0 and the wall: the law is a mixture of the atom and the "
-    "density with weights set by the start. Density, moments and mode are those of the part beyond the wall."
+    "density with weights set by the start. Density, cdf, quantiles, moments and mode are those of the part "
+    "beyond the wall."
 )

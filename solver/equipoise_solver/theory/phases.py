@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.theory import closed_forms, notes
 from equipoise_solver.theory.boundaries import (
     Boundary,
@@ -24,6 +25,9 @@ from equipoise_solver.theory.densities import LearnedState, line_state, sector_s
 from equipoise_solver.theory.laws import Atom, StationaryLaw
 from equipoise_solver.theory.metastability import vanishing_temperature
 
+LEAST_TEMPERATURE = 1e-250
+"""Below this, apart from 0, the sharpness 1/T of densities comes close to the largest number."""
+
 
 def law_of(c: Coefficients, *, sign: float) -> StationaryLaw:
     """The law of one parameter point (n = 1); sign is -1 for coefficients of the mirror image."""
@@ -32,6 +36,13 @@ def law_of(c: Coefficients, *, sign: float) -> StationaryLaw:
         return _mirrored(_interpolating(c), sign)
     if c.temperature[0] == 0 or (c.alpha1[0] == 0 and c.floor[0] == 0):
         return _mirrored(_noise_free(c), sign)
+    if c.temperature[0] < LEAST_TEMPERATURE:
+        raise InvalidModelError(
+            "temperature",
+            given=float(c.temperature[0]),
+            allowed=f"0, or a number >= {LEAST_TEMPERATURE:g}",
+            remedy="Laws below that cannot be told from T = 0.",
+        )
     if c.depth == 0:
         return _line(c, wall_force)
     return _mirrored(_sector(c, wall_force), sign)
@@ -95,7 +106,7 @@ def _line(c: Coefficients, wall_force: float | None) -> StationaryLaw:
     said: tuple[str, ...] = ()
     if wall_force is not None:
         sign, said = (-1.0 if wall_force > 0 else 1.0), (notes.WALL,)
-        c = replace(c, root=sign * c.root, beta2=sign * c.beta2)
+        c = replace(c, root=sign * c.root + 0.0, beta2=sign * c.beta2)  # No negative zero.
         boundaries = (wall_boundary(c, interpolates=False), infinite_boundary(c))
     state = line_state(c)
     mean, variance = float(closed_forms.line_mean(c)[0]), _number(closed_forms.line_variance(c))
@@ -164,9 +175,11 @@ def _with_density(law: StationaryLaw, state: LearnedState) -> StationaryLaw:
 
 
 def _with_moments(law: StationaryLaw, state: LearnedState) -> StationaryLaw:
-    second = state.variance + state.mean**2
-    law = replace(law, mean=state.mean, variance=state.variance, second_moment=second)
-    return _with_density(law, state)
+    mean, variance = (x if math.isfinite(x) else None for x in (state.mean, state.variance))
+    law = replace(_with_density(law, state), mean=mean, variance=variance)
+    if mean is None or variance is None:
+        return replace(law, notes=(*law.notes, notes.OVERFLOW))
+    return replace(law, second_moment=variance + mean * mean)
 
 
 def _sector_mode(c: Coefficients, state: LearnedState) -> float | None:

@@ -36,6 +36,7 @@ _TO_LAST = np.ascontiguousarray(TO_SERIES[:, -2:])
 # Panels at an end that stay below exp(_CUT) of the peak are dropped: such densities underflow. An open end
 # has died out when its outermost node is below exp(_DEAD), which is above the cut so that both agree.
 _CUT, _DEAD = -800.0, -650.0
+_BULK = -30.0  # exp(-30) = 1e-13: what lies below is no part of the bulk.
 # Size, relative to the whole integral, of the last two coefficients of a resolved integrand, by rounds of
 # halving. Halving a smooth panel wins many digits; what is left after four rounds is rounding in the slope of
 # laws that are too sharp for their place, and is accepted up to 1e-9.
@@ -113,13 +114,27 @@ def _evaluated(
     y = panel_nodes(left, right)
     empty = np.zeros(0)
     sizes = log_size(y, owner) if log_size else np.zeros((y.shape[0], 0))
-    return Panels(owner, left, right, slope(y, owner), sizes, empty, empty, empty)
+    # What overflows comes out as a height that is not finite, and is refused there.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        values = slope(y, owner)
+    return Panels(owner, left, right, values, sizes, empty, empty, empty)
+
+
+def too_sharp() -> LimitExceededError:
+    """The refusal of laws whose numbers overflow or cannot be told apart."""
+    return LimitExceededError(
+        "data",
+        given="a law too sharp for its place",
+        allowed="laws that 64-bit numbers resolve",
+        remedy="Shift T, weight decay or the data away from the degenerate point.",
+    )
 
 
 def resolve_slope(panels: Panels, slope: PanelFunction, log_size: PanelFunction | None = None) -> Panels:
     """Halve panels until the slope is known well enough to tell which parts of the line matter."""
     for _ in range(_MAX_ROUNDS):
-        error, size = _slope_error(panels)
+        with np.errstate(over="ignore", invalid="ignore"):
+            error, size = _slope_error(panels)
         bad = error > 0.1 + 1e-6 * size
         if not np.any(bad):
             break
@@ -142,11 +157,21 @@ def integrate(panels: Panels, ends: Ends, slope: PanelFunction, log_size: PanelF
         if not np.any(bad):
             break
         panels = _halved(panels, bad, slope, log_size)
+    else:
+        raise too_sharp()
+    if np.any(_stuck(panels)):
+        raise too_sharp()
     return panels
 
 
 def with_heights(panels: Panels) -> Panels:
-    """h at the nodes and edges, summed outwards from the highest panel of each owner, peak 0."""
+    """h at the nodes and edges, summed outwards from the highest panel of each owner, peak 0.
+
+    Raises:
+        LimitExceededError: the slope overflows, or an owner has lost all panels.
+    """
+    if panels.owner.size == 0 or not np.all(np.isfinite(panels.slope)):
+        raise too_sharp()
     half, first = panels.half, panels.first()
     within = (panels.slope @ _TO_ANTIDERIVATIVE) * half[:, None]
     rise = (panels.slope @ WEIGHTS) * half
@@ -188,9 +213,20 @@ def _unresolved(panels: Panels, tolerance: float) -> NDArray[np.bool_]:
         value = np.exp(log - peak[:, None])
         whole = np.add.reduceat((value @ WEIGHTS) * half, first)[panels.owner]
         bad |= np.abs(value @ _TO_LAST).max(axis=1) * half > tolerance * whole
-    # A panel no longer than the spacing of floating-point numbers allows cannot be halved.
-    floor = 1e-14 * np.maximum(np.abs(panels.left), np.abs(panels.right))
-    return bad & (half > floor)
+    return bad & ~_shortest(panels)
+
+
+def _shortest(panels: Panels) -> NDArray[np.bool_]:
+    """Panels no longer than the spacing of floating-point numbers allows, which cannot be halved."""
+    result: NDArray[np.bool_] = panels.half <= 1e-14 * np.maximum(np.abs(panels.left), np.abs(panels.right))
+    return result
+
+
+def _stuck(panels: Panels) -> NDArray[np.bool_]:
+    """Panels in the bulk that cannot be halved, though h changes much along them."""
+    bulk = panels.h.max(axis=1) > _BULK
+    result: NDArray[np.bool_] = _shortest(panels) & bulk & (_slope_error(panels)[1] > 1.0)
+    return result
 
 
 def _relative_height(panels: Panels) -> Array:
@@ -253,12 +289,7 @@ def _halved(
         log_size,
     )
     if panels.owner.size + fresh.owner.size > _MOST_PANELS * (int(panels.owner[-1]) + 1):
-        raise LimitExceededError(
-            "data",
-            given="a law too sharp for its place",
-            allowed="laws that 64-bit numbers resolve",
-            remedy="Shift T, weight decay or the data away from the degenerate point.",
-        )
+        raise too_sharp()
     return _merged(_take(panels, ~bad), fresh)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise_solver.theory.coefficients import Array, Coefficients
+from equipoise_solver.theory.coordinates import spread
 from equipoise_solver.theory.quadrature import Ends, Index
 
 _STRAIGHT = 1e-18
@@ -29,7 +30,10 @@ def _force(c: Coefficients, v: Array, offset: Array, owner: Index) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class WallCoordinate:
-    """v = wall + scale*e^y for the interval (wall, inf); the size is the distance to the wall."""
+    """v = wall + scale*e^y for the interval (wall, inf); the size is the distance to the wall.
+
+    The scale is that of the least-squares point, beta2/beta1 - wall.
+    """
 
     c: Coefficients
     scale: Array
@@ -47,7 +51,10 @@ class WallCoordinate:
         v = wall + size
         share = size / v if c.power else np.zeros_like(v)
         friction = 1.0 if c.exponent == 1.0 else v ** (c.exponent - 1.0)
-        force = _force(c, v, size, owner)
+        if np.any(c.pull):
+            force = _force(c, v, size, owner)
+        else:  # The force vanishes at y = 0, where low temperatures gather the law: no digits may cancel.
+            force = (c.beta1 * self.scale)[owner][:, None] * np.expm1(y)
         return -1.0 - c.power * share - c.stiffness[owner][:, None] * friction * force / (alpha1 * size)
 
     def log_size(self, y: Array, owner: Index) -> Array:
@@ -103,9 +110,13 @@ class WallCoordinate:
         return result
 
     def edges(self, low: Array, high: Array) -> Array:
-        """First panels, of equal length about one."""
+        """First panels: of equal length about one, and graded about y = 0."""
         count = int(np.max(np.ceil(high - low))) + 1
-        return low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, count)
+        even = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, count)
+        c, at = self.c, self.c.root + self.scale
+        curvature = c.stiffness * at ** (c.exponent - 1.0) * c.beta1 / c.alpha1
+        width = np.minimum(0.5, 1.0 / np.sqrt(np.maximum(curvature, 4.0)))
+        return np.concatenate([even, spread(np.zeros(c.size), width, low, high)], axis=1)
 
     def ends(self) -> Ends:
         """An essential singularity at the wall, a power at infinity."""
