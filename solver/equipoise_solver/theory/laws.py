@@ -14,6 +14,10 @@ from equipoise_solver.theory.coefficients import Array
 from equipoise_solver.theory.integrals import DensityTable
 from equipoise_solver.theory.quadrature import Index
 
+_SURVEY = 20_001
+_LEAST = 1e-300
+_VISIBLE = 18.4  # exp(-18.4) = 1e-8.
+
 Phase = Literal["learning", "sparse", "interpolating", "metastable"]
 
 
@@ -72,6 +76,21 @@ class Density:
         below = np.where(u >= self.high, 1.0, 0.0)
         below[inside] = self.table.cdf(self.coordinate.invert(u[inside]))
         return below if self.sign > 0 else 1.0 - below
+
+    def visible(self, n: int) -> Array:
+        """At most n points, even in y, where v is a normal number and its share of the mass is not tiny."""
+        margin = 0.5 * (self.table.right[-1] - self.table.left[0])
+        y = np.linspace(self.table.left[0], self.table.right[-1] + margin, _SURVEY)
+        for _ in range(2):
+            with np.errstate(over="ignore", under="ignore"):
+                u = self.coordinate.value(y)
+            height = self.table.log_density(y)
+            inside = (u > self.low) & (u < self.high) & (np.abs(u) > _LEAST) & (np.abs(u) < 1.0 / _LEAST)
+            if not np.any(inside):
+                return np.zeros(0)
+            seen = y[inside & (height > np.max(height[inside]) - _VISIBLE)]
+            y = np.linspace(seen[0], seen[-1], n)
+        return np.sort(self.sign * np.unique(u[inside]))
 
     def quantile(self, q: Array) -> Array:
         """v with cdf(v) = q."""
@@ -170,6 +189,8 @@ class StationaryLaw:
         grid = np.unique(np.concatenate([even, placed[2:]]))[:n]
         keep = (grid > self.support[0]) & (grid < self.support[1]) & np.isfinite(grid)
         grid = grid[keep]
+        if grid.size < n // 2:  # Most of the mass lies below the smallest number, or in a few of them.
+            grid = np.unique(np.concatenate([grid, self.density.visible(n - grid.size)]))
         result: Array = grid[np.isfinite(self.pdf(grid))]
         return result
 

@@ -14,6 +14,9 @@ from equipoise_solver.errors import InvalidModelError
 
 # Relative size below which delta cannot be told from the rounding of alpha1, alpha2, alpha3 themselves.
 _ROUNDING = 8.0 * np.finfo(float).eps
+# How far alpha2**2 may exceed alpha1*alpha3, relative to alpha2**2, in moments that were rounded first:
+# what the specs accept, with room for the rounding of their own arithmetic.
+_GIVEN_ROUNDED = 1e-9 * (1.0 + 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,14 @@ class DataMoments:
     ) -> DataMoments:
         """Moments given as numbers; delta is formed exactly and counts as 0 within the rounding of its terms.
 
+        A negative delta down to -1e-9*alpha2**2 is taken for rounding of the numbers given, and counts as 0.
+        Then root, where g vanishes, is as uncertain: it is put at beta2/beta1 if within 1e-9 of it, so
+        that rounded moments of y = k*x interpolate. A positive delta that is no rounding of 64-bit numbers
+        stands as given.
+
         Raises:
-            InvalidModelError: a negative variance, beta1 <= 0, alpha2**2 > alpha1*alpha3, which no data
-            have, or a
-                number that is not finite.
+            InvalidModelError: a negative variance, beta1 <= 0, alpha2**2 > alpha1*alpha3 beyond rounding,
+                which no data have, or a number that is not finite.
         """
         _require_finite(
             {"alpha1": alpha1, "alpha2": alpha2, "alpha3": alpha3, "beta1": beta1, "beta2": beta2}
@@ -111,12 +118,17 @@ class DataMoments:
         exact = product - Fraction(alpha2) ** 2
         if abs(exact) <= Fraction(_ROUNDING) * product:
             exact = Fraction(0)
+        is_rounded = -Fraction(_GIVEN_ROUNDED) * Fraction(alpha2) ** 2 <= exact < 0
+        if is_rounded:
+            exact = Fraction(0)
         if exact < 0:
             bound = math.sqrt(alpha1) * math.sqrt(alpha3)
             raise InvalidModelError(
                 "data.alpha2", given=alpha2, allowed=f"|alpha2| <= sqrt(alpha1*alpha3) = {bound:.6g}"
             )
         root = float(alpha2) / float(alpha1) if alpha1 > 0 else 0.0
+        if is_rounded and math.isclose(root, beta2 / beta1, rel_tol=_GIVEN_ROUNDED):
+            root = float(beta2) / float(beta1)
         return cls(
             float(alpha1),
             float(alpha2),

@@ -183,3 +183,17 @@ def test_supports_have_no_negative_zero(sign: float) -> None:
     end = law.support[0 if sign > 0 else 1]
     assert end == 0.0
     assert all(math.copysign(1.0, at) > 0 for at in (end, *(b.at for b in law.boundaries if b.at == 0)))
+
+
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_grids_stay_usable_next_to_the_critical_temperature(gap: float, sign: float) -> None:
+    """Below Tc by a hair almost all mass lies below the smallest number; the rest can still be plotted."""
+    m = DataMoments.from_gaussian(sign, 1.0)
+    law = stationary_law(m, depth=1, temperature=(1.0 - gap) / 3.0)
+    grid = law.sample_grid(300)
+    assert 100 < grid.size <= 300
+    assert np.all(np.diff(grid) > 0)
+    assert np.all(np.isfinite(law.pdf(grid)))
+    assert np.all(law.pdf(grid) > 0)
+    assert np.max(np.abs(grid)) > 0.5

@@ -98,3 +98,22 @@ def test_nonsense_is_refused_by_field(make: object, field: str) -> None:
     with pytest.raises(InvalidModelError) as refused:
         make()
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("slope", [0.7, -1.3, 0.123456789])
+@pytest.mark.parametrize("digits", [10, 12, 14])
+def test_rounded_moments_of_noiseless_data_are_accepted(slope: float, digits: int) -> None:
+    """y = k x with moments rounded downwards in alpha3: delta counts as 0 and the data interpolate."""
+    exact = DataMoments.from_gaussian(slope, 0.0, 1.1)
+    shrunk = exact.alpha3 * (1.0 - 4.0 * 10.0**-digits)
+    m = DataMoments.from_values(exact.alpha1, exact.alpha2, shrunk, exact.beta1, exact.beta2)
+    assert m.delta == 0.0
+    assert m.root == m.minimum
+
+
+def test_moments_beyond_rounding_are_refused() -> None:
+    """alpha2**2 may exceed alpha1*alpha3 by 1e-9 of itself, as in the specs, and by no more."""
+    assert DataMoments.from_values(1.0, 1.0, 1.0 - 0.99e-9, 1.0, 1.0).delta == 0.0
+    with pytest.raises(InvalidModelError):
+        DataMoments.from_values(1.0, 1.0, 1.0 - 1.01e-9, 1.0, 1.0)
+    assert DataMoments.from_values(1.0, 1.0, 1.0 + 1e-12, 1.0, 1.0).delta == pytest.approx(1e-12, rel=1e-3)
