@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_service.dataset_arrays import Columns
-from equipoise_service.errors import MalformedError, RefusedError
+from equipoise_service.errors import MalformedError, RefusedError, blame, sentence
 
 Format = Literal["csv", "npz", "parquet"]
 # Beyond this the moments of the data (fourth powers) leave the range of the numbers.
 LARGEST_VALUE = 1e9
+_NUMBERS = f"finite numbers of size at most {LARGEST_VALUE:.0e}"
+_ECHO_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Choice:
 
     x: str | None = None
     y: str | None = None
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the file: which of x and y it is to be, and its name."""
+
+    field: str
+    name: str
 
 
 def read_columns(file: BinaryIO, kind: Format, choice: Choice, *, max_rows: int) -> Columns:
@@ -41,67 +51,88 @@ def read_columns(file: BinaryIO, kind: Format, choice: Choice, *, max_rows: int)
         RefusedError: its content cannot be used; the message says where.
     """
     columns = _READERS[kind](file, choice, max_rows)
-    for name, values in ((columns.x_name, columns.x), (columns.y_name, columns.y)):
-        _check_values(name, values)
-    if len(columns.x) < 2:
-        raise refused(f"{len(columns.x)} rows of numbers: need at least 2.")
-    if columns.x.min() == columns.x.max():
-        raise refused(
-            f"column {columns.x_name!r} is constant ({columns.x[0]!r}): "
-            "need an input that takes at least two different values.",
-            field="x",
+    for field, name, values in (("x", columns.x_name, columns.x), ("y", columns.y_name, columns.y)):
+        _check_values(field, name, values)
+    n_rows = len(columns.x)
+    if n_rows < 2:
+        raise _refused(
+            f"{n_rows} rows of numbers: need at least 2.", given=f"{n_rows} rows", allowed="at least 2 rows"
         )
+    if columns.x.min() == columns.x.max():
+        given, allowed = repr(float(columns.x[0])), "an input that takes at least two different values"
+        message = f"column {columns.x_name!r} is constant ({given}): need {allowed}."
+        raise _refused(message, field="x", given=f"{given} in every row", allowed=allowed)
     return columns
 
 
-def refused(message: str, *, field: str = "file") -> RefusedError:
-    """Refusal of a dataset, with the field that is to blame."""
-    return RefusedError(message, code="invalid_dataset", errors=[{"field": field, "message": message}])
+def malformed(message: str, *, given: str, allowed: str, field: str = "file") -> MalformedError:
+    """Refusal of an upload that cannot be read."""
+    entry = blame(field, message, given=given, allowed=allowed)
+    return MalformedError(message, code="malformed_upload", errors=[entry])
 
 
-def _malformed(message: str) -> MalformedError:
-    return MalformedError(message, code="malformed_upload", errors=[{"field": "file", "message": message}])
+def _refused(message: str, *, given: str, allowed: str, field: str = "file") -> RefusedError:
+    entry = blame(field, message, given=given, allowed=allowed)
+    return RefusedError(message, code="invalid_dataset", errors=[entry])
 
 
-def _check_values(name: str, values: NDArray[np.float64]) -> None:
+def _check_values(field: str, name: str, values: NDArray[np.float64]) -> None:
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~(np.abs(values) <= LARGEST_VALUE))
     if bad.size:
-        row = int(bad[0])
-        raise refused(
-            f"row {row + 1} of column {name!r} is {float(values[row])!r}: "
-            f"need finite numbers of size at most {LARGEST_VALUE:.0e}. Remove or correct that row."
-        )
+        row, given = int(bad[0]) + 1, repr(float(values[bad[0]]))
+        message = f"row {row} of column {name!r} is {given}: need {_NUMBERS}. Remove or correct that row."
+        raise _refused(message, field=field, given=given, allowed=_NUMBERS)
 
 
 def _check_rows(n_rows: int, max_rows: int) -> None:
     if n_rows > max_rows:
-        raise RefusedError(
-            f"{n_rows} rows or more: this service takes at most {max_rows}. Thin the data out.",
-            code="limit_exceeded",
-            errors=[{"field": "file", "message": f"more than {max_rows} rows"}],
-        )
+        message = f"{n_rows} rows or more: this service takes at most {max_rows}. Thin the data out."
+        entry = blame("file", message, given=f"{n_rows} rows or more", allowed=f"<= {max_rows} rows")
+        raise RefusedError(message, code="limit_exceeded", errors=[entry])
 
 
 def _choose(names: Sequence[str], choice: Choice) -> tuple[str, str]:
-    """Names of the columns x and y among those of the file."""
-    shown = ", ".join(repr(name) for name in names[:20])
+    """Names of the columns x and y among those of the file: two different ones, each there once."""
+    shown = ", ".join(repr(name[:_ECHO_CHARACTERS]) for name in names[:20]) or "no columns"
     for field, wanted in (("x", choice.x), ("y", choice.y)):
         if wanted is not None and wanted not in names:
-            raise refused(f"{field}={wanted!r} is no column: the file has {shown}.", field=field)
+            message = f"{field}={wanted!r} is no column: the file has {shown}."
+            raise _refused(message, field=field, given=wanted, allowed=f"one of {shown}")
+    x, y = _match(names, choice, shown)
+    for field, name in (("x", x), ("y", y)):
+        if names.count(name) > 1:
+            message = (
+                f"{names.count(name)} columns are named {name!r}, and {field} is one of them: the file has "
+                f"{shown}. Rename or remove the others."
+            )
+            raise _refused(message, field=field, given=shown, allowed="a name that only one column has")
+    if x == y:
+        message = (
+            f"x and y are both column {x!r}: need two different ones of {shown}. Name both: ?x=...&y=..."
+        )
+        raise _refused(message, field="y" if choice.x is None else "x", given=x, allowed=f"two of {shown}")
+    return x, y
+
+
+def _match(names: Sequence[str], choice: Choice, shown: str) -> tuple[str, str]:
     if choice.x is not None and choice.y is not None:
         return choice.x, choice.y
-    if choice.x is None and choice.y is None and len(names) == 2 and not {"x", "y"} <= set(names):
+    chosen = choice.x if choice.y is None else choice.y
+    if len(names) == 2 and chosen is not None:
+        other = names[1] if chosen == names[0] else names[0]
+        return (chosen, other) if choice.y is None else (other, chosen)
+    if len(names) == 2 and set(names) != {"x", "y"}:
         return names[0], names[1]
-    x, y = choice.x or "x", choice.y or "y"
+    x = "x" if choice.x is None else choice.x
+    y = "y" if choice.y is None else choice.y
     if x in names and y in names:
         return x, y
-    if len(names) == 2 and (choice.x or choice.y):
-        other = names[1] if (choice.x or choice.y) == names[0] else names[0]
-        return (x, other) if choice.x else (other, y)
-    raise refused(
+    raise _refused(
         f"cannot tell which of the columns {shown} are x and y: "
-        "name them with the query parameters x and y, for example ?x=bmi&y=target."
+        "name them with the query parameters x and y, for example ?x=bmi&y=target.",
+        given=shown,
+        allowed="columns named x and y, only two columns, or ?x=NAME&y=NAME",
     )
 
 
@@ -110,11 +141,16 @@ def _read_csv(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
     try:
         return _parse_csv(csv.reader(text, strict=True), choice, max_rows)
     except UnicodeDecodeError as error:
-        raise _malformed(
-            f"the file is not UTF-8 text (byte {error.start}): save it as CSV in UTF-8."
+        raise malformed(
+            f"the file is not UTF-8 text (byte {error.start}): save it as CSV in UTF-8.",
+            given=f"a byte {error.object[error.start]:#04x} that is not UTF-8",
+            allowed="CSV in UTF-8",
         ) from error
     except csv.Error as error:
-        raise _malformed(f"the file is not CSV: {error}. Is it complete?") from error
+        reason = sentence(error)
+        raise malformed(
+            f"the file is not CSV: {reason} Is it complete?", given=reason[:-1], allowed="CSV in UTF-8"
+        ) from error
     finally:
         text.detach()
 
@@ -123,31 +159,50 @@ def _parse_csv(lines: Iterable[list[str]], choice: Choice, max_rows: int) -> Col
     rows = ((number, row) for number, row in enumerate(lines, start=1) if row)
     first = next(rows, None)
     if first is None:
-        raise refused("the file is empty: need a header line and at least two rows of numbers.")
+        allowed = "a header line and at least two rows of numbers"
+        raise _refused(f"the file is empty: need {allowed}.", given="an empty file", allowed=allowed)
     names = [name.strip() for name in first[1]]
     if all(_number(name) is not None for name in names):
-        raise refused(
-            "the first line holds numbers: need a header line with the names of the columns, as in x,y."
+        allowed = "a header line with the names of the columns, as in x,y"
+        raise _refused(
+            f"the first line holds numbers: need {allowed}.", given=_short(",".join(names)), allowed=allowed
+        )
+    if len(names) == 1:
+        raise _refused(
+            f"the header line {_short(names[0])!r} holds one column: need at least two, "
+            "which must be separated by commas, with a point in decimal numbers.",
+            given=_short(names[0]),
+            allowed="two columns or more, separated by commas",
         )
     x_name, y_name = _choose(names, choice)
     places = (names.index(x_name), names.index(y_name))
     values: tuple[list[float], list[float]] = ([], [])
     for number, row in rows:
         if len(row) != len(names):
-            raise refused(
+            raise _refused(
                 f"line {number} has {len(row)} cells and the header {len(names)}: need as many in each line. "
-                "Is the file complete?"
+                "Is the file complete?",
+                given=f"{len(row)} cells",
+                allowed=f"{len(names)} cells in each line, separated by commas",
             )
-        for place, name, column in zip(places, (x_name, y_name), values, strict=True):
+        for field, place, column in zip(("x", "y"), places, values, strict=True):
             value = _number(row[place])
             if value is None or not math.isfinite(value):
-                raise refused(
-                    f"line {number}, column {name!r} is {row[place][:40]!r}: need a finite number. "
-                    "Remove or correct that line."
+                given = _short(row[place])
+                raise _refused(
+                    f"line {number}, column {names[place]!r} is {given!r}: need a finite number. "
+                    "Remove or correct that line.",
+                    field=field,
+                    given=given,
+                    allowed="a finite number",
                 )
             column.append(value)
         _check_rows(len(values[0]), max_rows)
     return Columns(np.array(values[0]), np.array(values[1]), x_name, y_name)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _ECHO_CHARACTERS else f"{text[:_ECHO_CHARACTERS]}..."
 
 
 def _number(text: str) -> float | None:
@@ -161,23 +216,33 @@ def _number(text: str) -> float | None:
 def _read_npz(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
     try:
         with zipfile.ZipFile(file) as archive:
-            members = {
-                i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")
-            }
-            x_name, y_name = _choose(list(members), choice)
-            x, y = (_read_member(archive, members[name], name, max_rows) for name in (x_name, y_name))
+            members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+            names = [member.filename.removesuffix(".npy") for member in members]
+            x_name, y_name = _choose(names, choice)
+            x, y = (
+                _read_member(archive, members[names.index(name)], _Column(field, name), max_rows)
+                for field, name in (("x", x_name), ("y", y_name))
+            )
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise _malformed(
-            f"the file is no NPZ archive, or is cut off: {error}. Write it with numpy.savez."
+        raise malformed(
+            f"the file is no NPZ archive, or is cut off: {sentence(error)} Write it with numpy.savez.",
+            given=sentence(error)[:-1],
+            allowed="a whole NPZ archive",
         ) from error
     if len(x) != len(y):
-        raise refused(f"{x_name!r} has {len(x)} entries and {y_name!r} has {len(y)}: need as many of each.")
+        raise _refused(
+            f"{x_name!r} has {len(x)} entries and {y_name!r} has {len(y)}: need as many of each.",
+            field="y",
+            given=f"{len(y)} entries",
+            allowed=f"{len(x)} entries, as many as x has",
+        )
     return Columns(x, y, x_name, y_name)
 
 
 def _read_member(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, max_rows: int
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, column: _Column, max_rows: int
 ) -> NDArray[np.float64]:
+    field, name = column.field, column.name
     # The header tells the size before anything is unpacked, and no more than that is read: no bomb goes off.
     with archive.open(member) as stream:
         try:
@@ -189,17 +254,34 @@ def _read_member(
             )
             shape, _, dtype = read(stream)
         except ValueError as error:
-            raise _malformed(f"{name!r} is no NumPy array: {error}. Write it with numpy.savez.") from error
+            raise malformed(
+                f"{name!r} is no NumPy array: {sentence(error)} Write it with numpy.savez.",
+                field=field,
+                given=sentence(error)[:200],
+                allowed="a NumPy array",
+            ) from error
         if dtype.hasobject:
-            raise refused(f"{name!r} holds pickled Python objects: need plain numbers, array.astype(float).")
+            raise _refused(
+                f"{name!r} holds pickled Python objects: need plain numbers, array.astype(float).",
+                field=field,
+                given="pickled Python objects",
+                allowed="plain numbers",
+            )
         if dtype.kind not in "fiub" or len(shape) != 1:
-            raise refused(
-                f"{name!r} has shape {shape} and type {dtype}: need one column of numbers, shape (n,)."
+            given = f"shape {shape} and type {dtype}"[:200]
+            allowed = "one column of numbers, shape (n,)"
+            raise _refused(
+                f"{name!r} has {given}: need {allowed}.", field=field, given=given, allowed=allowed
             )
         _check_rows(shape[0], max_rows)
         content = stream.read(shape[0] * dtype.itemsize)
     if len(content) != shape[0] * dtype.itemsize:
-        raise _malformed(f"{name!r} is cut off: need {shape[0]} entries. Upload the whole file.")
+        raise malformed(
+            f"{name!r} is cut off: need {shape[0]} entries. Upload the whole file.",
+            field=field,
+            given=f"{len(content)} bytes",
+            allowed=f"{shape[0]} entries",
+        )
     return np.frombuffer(content, dtype=dtype).astype(np.float64)
 
 
@@ -214,21 +296,32 @@ def _read_parquet(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
         x_name, y_name = _choose(source.schema_arrow.names, choice)
         table = source.read(columns=[x_name, y_name])
     except (pa.ArrowException, OSError) as error:
-        text = str(error).splitlines()[0][:200]
-        raise _malformed(f"the file is no Parquet file, or is cut off: {text}.") from error
-    x, y = (_parquet_column(name, table.column(name)) for name in (x_name, y_name))
+        reason = sentence((str(error).splitlines() or [""])[0][:200])
+        raise malformed(
+            f"the file is no Parquet file, or is cut off: {reason} Upload the whole file.",
+            given=reason[:-1],
+            allowed="a whole Parquet file",
+        ) from error
+    x, y = (
+        _parquet_column(_Column(field, name), table.column(name))
+        for field, name in (("x", x_name), ("y", y_name))
+    )
     return Columns(x, y, x_name, y_name)
 
 
-def _parquet_column(name: str, column: Any) -> NDArray[np.float64]:
+def _parquet_column(column: _Column, content: Any) -> NDArray[np.float64]:
     import pyarrow as pa
 
-    if column.null_count:
-        row = column.is_null().to_pylist().index(True)
-        raise refused(f"row {row + 1} of column {name!r} is null: need a number. Remove or fill that row.")
-    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        raise refused(f"column {name!r} has type {column.type}: need numbers.")
-    values: NDArray[np.float64] = column.to_numpy().astype(np.float64)
+    field, name = column.field, column.name
+    if content.null_count:
+        row = content.is_null().to_pylist().index(True)
+        message = f"row {row + 1} of column {name!r} is null: need a number. Remove or fill that row."
+        raise _refused(message, field=field, given="null", allowed="a number in each row")
+    if not (pa.types.is_floating(content.type) or pa.types.is_integer(content.type)):
+        kind = str(content.type)[:_ECHO_CHARACTERS]
+        message = f"column {name!r} has type {kind}: need numbers."
+        raise _refused(message, field=field, given=kind, allowed="numbers")
+    values: NDArray[np.float64] = content.to_numpy().astype(np.float64)
     return values
 
 

@@ -9,9 +9,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from equipoise_service.dataset_arrays import Columns
-from equipoise_service.dataset_files import Choice, Format, read_columns
-from equipoise_service.errors import MalformedError
-from equipoise_service.json_body import check_declared_length, too_large
+from equipoise_service.dataset_files import Choice, Format, malformed, read_columns
+from equipoise_service.errors import MalformedError, blame, sentence
+from equipoise_service.json_body import check_declared_length, check_encoding, too_large
 from equipoise_service.settings import Settings
 
 # Larger files wait on disk, not in memory.
@@ -23,6 +23,7 @@ _BY_TYPE: dict[str, Format] = {
     "application/vnd.apache.parquet": "parquet",
 }
 _BY_SUFFIX: dict[str, Format] = {"csv": "csv", "npz": "npz", "parquet": "parquet"}
+_FORM = "a whole multipart form with a field named file"
 _OFFERED = (
     "text/csv, application/x-npz, application/vnd.apache.parquet, multipart/form-data with a field file"
 )
@@ -43,6 +44,7 @@ async def receive(
     format_name = format_name or _BY_TYPE.get(kind)
     if not is_form and (format_name is None or kind not in (*_BY_TYPE, "application/octet-stream")):
         raise _unsupported(kind)
+    check_encoding(request)
     check_declared_length(request, settings.max_upload_bytes)
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
         part = FilePart(file, options.get(b"boundary")) if is_form else None
@@ -70,7 +72,7 @@ class FilePart:
 
     def __init__(self, file: BinaryIO | Any, boundary: bytes | None) -> None:
         if not boundary:
-            raise _malformed("the content type names no boundary: let your HTTP library write it.")
+            raise _bad_boundary("no boundary")
         self.format: Format | None = None
         self._file = file
         self._is_file = False
@@ -79,25 +81,30 @@ class FilePart:
         self._headers: dict[str, bytes] = {}
         self._name = b""
         self._value = b""
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_name,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._data,
-                "on_end": self._end,
-            },
-        )
+        callbacks: Any = {
+            "on_part_begin": self._begin,
+            "on_header_field": self._header_name,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._data,
+            "on_end": self._end,
+        }
+        try:
+            self._parser = MultipartParser(boundary, callbacks)
+        except FormParserError as error:
+            raise _bad_boundary(f"a boundary of {len(boundary)} characters") from error
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece of the body."""
         try:
             self._parser.write(piece)
         except FormParserError as error:
-            raise _malformed(f"the form cannot be read: {error}.") from error
+            raise malformed(
+                f"the form cannot be read: {sentence(error)} Let your HTTP library write it.",
+                given=f"{len(piece)} bytes of a form",
+                allowed=_FORM,
+            ) from error
 
     def check_complete(self) -> None:
         """Refuse a form that was cut off or has no file.
@@ -106,9 +113,17 @@ class FilePart:
             MalformedError: it was, or has none.
         """
         if not self._is_complete:
-            raise _malformed("the form ends before its closing boundary: upload the whole file.")
+            raise malformed(
+                "the form ends before its closing boundary: upload the whole file.",
+                given="a form without an end",
+                allowed=_FORM,
+            )
         if not self._was_found:
-            raise _malformed("the form has no field named file: send the file under that name.")
+            raise malformed(
+                "the form has no field named file: send the file under that name.",
+                given="a form without it",
+                allowed=_FORM,
+            )
 
     def _begin(self) -> None:
         self._headers, self._is_file = {}, False
@@ -140,13 +155,17 @@ class FilePart:
         self._is_complete = True
 
 
-def _malformed(message: str) -> MalformedError:
-    return MalformedError(message, code="malformed_upload", errors=[{"field": "file", "message": message}])
+def _bad_boundary(given: str) -> MalformedError:
+    allowed = "a boundary of 1 to 70 characters"
+    message = f"the content type of the form names {given}: need {allowed}. Let your HTTP library write it."
+    return malformed(message, field="content-type", given=given, allowed=allowed)
 
 
 def _unsupported(kind: str) -> MalformedError:
+    allowed = f"{_OFFERED}, or application/octet-stream with ?format=csv, npz or parquet"
+    message = f"Content-Type {kind[:100]!r} is not read here: send {allowed}."
     return MalformedError(
-        f"Content-Type {kind[:100]!r} is not read here: send {_OFFERED}, or application/octet-stream "
-        "with ?format=csv, npz or parquet.",
+        message,
         code="unsupported_media_type",
+        errors=[blame("content-type", message, given=kind[:100], allowed=allowed)],
     )

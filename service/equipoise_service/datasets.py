@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,11 +44,11 @@ class DatasetLibrary:
         self._clock = clock
 
     def add(self, columns: Columns) -> tuple[Dataset, bool]:
-        """Store two columns; the dataset, and whether it is new."""
+        """Store two columns; the dataset under the names of this upload, and whether it is new."""
         dataset_id = content_id(columns.x, columns.y)
         known = self.get(dataset_id)
         if known is not None:
-            return known, False
+            return replace(known, x=columns.x_name, y=columns.y_name), False
         content = pack(columns.x, columns.y)
         # The file first: a row without a file would be a broken promise, a file without a row is only litter.
         self._store.put(dataset_name(dataset_id), content)

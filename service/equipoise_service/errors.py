@@ -91,6 +91,24 @@ class ServiceError(Exception):
         return REASONS[self.code].status
 
 
+def blame(field: str, message: str, *, allowed: str, given: Any = None) -> dict[str, Any]:
+    """An entry of `errors`: one field, what is wrong with it, what was given and what is allowed.
+
+    Args:
+        field: dotted path of a field, name of a parameter or of a header, "body" or "file".
+        message: what was given, what is allowed, what to do.
+        allowed: what would be accepted.
+        given: what was given, short and finite; None leaves it out.
+    """
+    entry = {"field": field, "message": message, "allowed": allowed}
+    return entry if given is None else {**entry, "given": given}
+
+
+def sentence(text: object) -> str:
+    """A foreign message as one sentence, with one full stop."""
+    return f"{str(text).strip().rstrip('.')}."
+
+
 class MalformedError(ServiceError):
     """The request cannot be read, or may not be made."""
 

@@ -17,6 +17,7 @@ FIRST_LOOK_S = 0.02
 LOOK_EVERY_S = 0.25
 # A comment line this often tells proxies and clients that the connection lives.
 HEARTBEAT_S = 10.0
+_EVENTS = ("status", "progress", "end")
 
 
 async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
@@ -65,5 +66,7 @@ async def stream(jobs: JobService, job: Job) -> AsyncIterator[str]:
 
 
 def _event(name: str, job: Job, data: object) -> str:
+    # A revision gives at most one event of each name, in this order: the ids rise and never repeat.
+    number = len(_EVENTS) * job.revision + _EVENTS.index(name)
     text = data.model_dump_json() if isinstance(data, BaseModel) else json.dumps(data)
-    return f"id: {job.revision}\nevent: {name}\ndata: {text}\n\n"
+    return f"id: {number}\nevent: {name}\ndata: {text}\n\n"

@@ -13,7 +13,7 @@ from typing import Any
 from equipoise_service.chunks import Prepare
 from equipoise_service.datasets import DatasetLibrary
 from equipoise_service.engine import JobQueue
-from equipoise_service.errors import ConflictError, NotFoundError, OverloadedError, RefusedError
+from equipoise_service.errors import ConflictError, NotFoundError, OverloadedError, RefusedError, blame
 from equipoise_service.job_table import Job, JobTable, NewJob, Page, Status, job_id_of
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store, checkpoint_folder, result_name
@@ -73,10 +73,10 @@ class JobService:
         """
         work = self._prepare(spec, load_dataset=self._library.load)
         if not work.cost.is_quick:
-            raise RefusedError(
-                f"A spec of task {spec.task!r} is not solved on the spot: send it to POST /v1/jobs.",
-                code="needs_job",
-            )
+            message = f"A spec of task {spec.task!r} is not solved on the spot: send it to POST /v1/jobs."
+            allowed = "a task that is quick to solve, such as stationary"
+            entry = blame("task", message, given=spec.task, allowed=allowed)
+            raise RefusedError(message, code="needs_job", errors=[entry])
         state = work.begin()
         while not state.is_done:
             state = work.advance(state, 10**9, threads=1)
@@ -215,10 +215,11 @@ class JobService:
                 message = (
                     f"This spec takes about {value:.3g} {what}: this service computes at most {limit:.3g}."
                 )
+                given, allowed = f"{value:.3g} {what}", f"<= {limit:.3g} {what}"
                 raise RefusedError(
                     f"{message} Ask for fewer paths or steps.",
                     code="limit_exceeded",
-                    errors=[{"field": "n_paths", "message": message, "allowed": f"<= {limit:.3g} {what}"}],
+                    errors=[blame("n_paths", message, given=given, allowed=allowed)],
                 )
 
     def _find_or_insert(self, connection: Any, new: NewJob) -> str:
@@ -250,10 +251,11 @@ class JobService:
 
 
 def _key_reused(key: str) -> RefusedError:
-    return RefusedError(
-        f"Idempotency-Key {key[:100]!r} was sent before with another body: use a new key for a new request.",
-        code="idempotency_key_reused",
+    message = (
+        f"Idempotency-Key {key[:100]!r} was sent before with another body: use a new key for a new request."
     )
+    entry = blame("idempotency-key", message, given=key[:100], allowed="a new key, or the same body")
+    return RefusedError(message, code="idempotency_key_reused", errors=[entry])
 
 
 def _body_hash(new: NewJob) -> str:
@@ -272,10 +274,9 @@ def _read_cursor(cursor: str) -> Page:
             return Page(submitted_at, job_id)
     except (ValueError, TypeError, binascii.Error):
         pass
-    raise RefusedError(
-        f"cursor={cursor[:100]!r} is none that this service gave: take next_cursor of the page before.",
-        errors=[{"field": "cursor", "message": "need the next_cursor of the page before"}],
-    )
+    message = f"cursor={cursor[:100]!r} is none that this service gave: take next_cursor of the page before."
+    allowed = "the next_cursor of the page before"
+    raise RefusedError(message, errors=[blame("cursor", message, given=cursor[:100], allowed=allowed)])
 
 
 def timed(compute: Callable[[], Any]) -> tuple[Any, float]:

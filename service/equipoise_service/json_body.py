@@ -8,7 +8,11 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from equipoise_service.errors import MalformedError
+from equipoise_service.deps import bearer, check_token
+from equipoise_service.errors import MalformedError, blame, sentence
+
+# So much of a body that cannot be read is echoed.
+_ECHO_BYTES = 80
 
 
 class JsonRequest(Request):
@@ -22,11 +26,10 @@ class JsonRequest(Request):
         """
         if not hasattr(self, "_body"):
             _check_content_type(self)
+            check_encoding(self)
             self._body = await read_bounded(self, self.app.state.settings.max_body_bytes)
             if not self._body:
-                raise MalformedError(
-                    "The body is empty: need a JSON object, as shown at /docs.", code="malformed_json"
-                )
+                raise _no_json("The body is empty", b"")
         return self._body
 
     async def json(self) -> Any:
@@ -39,10 +42,7 @@ class JsonRequest(Request):
             try:
                 self._json = pydantic_core.from_json(await self.body(), allow_inf_nan=True)
             except ValueError as error:
-                raise MalformedError(
-                    f"The body is not JSON: {error}. Need one object in UTF-8, as shown at /docs.",
-                    code="malformed_json",
-                ) from None
+                raise _no_json(f"The body is not JSON: {sentence(error)[:-1]}", self._body) from None
         return self._json
 
 
@@ -54,6 +54,8 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:
+            # The framework reads the body before it asks who sends it; strangers' bodies are not read.
+            check_token(request, await bearer(request))
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handle_json
@@ -85,11 +87,37 @@ def check_declared_length(request: Request, limit: int) -> None:
 
 def too_large(limit: int) -> MalformedError:
     """Refusal of a body beyond the limit; the connection ends, for the rest stays unread."""
-    return MalformedError(
+    message = (
         f"The body is larger than {limit} bytes: send less (see /v1/limits), "
-        "for many samples upload a dataset.",
+        "for many samples upload a dataset."
+    )
+    return MalformedError(
+        message,
         code="body_too_large",
+        errors=[blame("body", message, given=f"more than {limit} bytes", allowed=f"<= {limit} bytes")],
         headers={"Connection": "close"},
+    )
+
+
+def check_encoding(request: Request) -> None:
+    """Refuse a compressed body: unpacked, its size would have no bound that the sender can be told."""
+    given = request.headers.get("content-encoding", "identity").strip()
+    if given.lower() not in ("", "identity"):
+        message = f"Content-Encoding {given[:100]!r} is not read here: send the body as it is, uncompressed."
+        raise MalformedError(
+            message,
+            code="unsupported_media_type",
+            errors=[blame("content-encoding", message, given=given[:100], allowed="identity")],
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
+def _no_json(what: str, body: bytes) -> MalformedError:
+    allowed = "one JSON object in UTF-8"
+    message = f"{what}: need {allowed}, as shown at /docs."
+    given = body[:_ECHO_BYTES].decode("utf-8", "replace")
+    return MalformedError(
+        message, code="malformed_json", errors=[blame("body", message, given=given, allowed=allowed)]
     )
 
 
@@ -97,8 +125,10 @@ def _check_content_type(request: Request) -> None:
     given = request.headers.get("content-type", "")
     kind = given.split(";", 1)[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        message = f"Content-Type {given[:100]!r} is not read here: send Content-Type: application/json."
         raise MalformedError(
-            f"Content-Type {given[:100]!r} is not read here: send Content-Type: application/json.",
+            message,
             code="unsupported_media_type",
+            errors=[blame("content-type", message, given=given[:100], allowed="application/json")],
             headers={"Accept": "application/json"},
         )

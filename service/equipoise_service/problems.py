@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 
 from equipoise_service.errors import REASONS, ServiceError
 from equipoise_solver.errors import SolverError
@@ -21,6 +22,15 @@ MEDIA_TYPE = "application/problem+json"
 _ECHO_CHARACTERS = 200
 _MAX_FIELDS = 20
 _BY_STATUS = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+_SIZES = {"min_length": "at least", "max_length": "at most"}
+# pydantic names these kinds after classes of Python; here they are named as JSON has them.
+_NAMED_AFTER_PYTHON = {
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _DISCRIMINATORS = ("task", "kind")
 
 
@@ -64,7 +74,7 @@ def problem_response(error: ServiceError, request_id: str) -> Response:
     """The answer that an error becomes."""
     reason = REASONS[error.code]
     content = {
-        "type": f"about:blank#{error.code}",
+        "type": f"urn:equipoise:problem:{error.code}",
         "title": reason.title,
         "status": reason.status,
         "detail": error.detail,
@@ -122,19 +132,32 @@ def _of_http(error: HTTPException, request: Request) -> ServiceError:
     code = _BY_STATUS.get(
         error.status_code, "malformed_request" if error.status_code < 500 else "internal_error"
     )
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_at(request)) or headers.get("Allow", "GET")
     details = {
         404: f"{request.url.path[:_ECHO_CHARACTERS]!r} is no page of this service: see /docs.",
         405: f"{request.method} is not offered at {request.url.path[:_ECHO_CHARACTERS]!r}: see /docs.",
     }
-    return ServiceError(
-        details.get(error.status_code, str(error.detail)), code=code, headers=dict(error.headers or {})
-    )
+    return ServiceError(details.get(error.status_code, str(error.detail)), code=code, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Methods of every route at the path of a request; the framework names those of the first one only."""
+    # Folders of files match whatever the method is; they answer for themselves.
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] == Match.FULL for route in routes)
+    ]
 
 
 def _of_validation(problems: Sequence[Any], body: Any) -> ServiceError:
     entries = [_field_problem(problem, body) for problem in problems[:_MAX_FIELDS]]
     is_spec = bool(problems) and all(_is_about_spec(problem) for problem in problems)
-    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in entries[:5])
+    detail = "; ".join(f"{entry['field']}: {entry['message'].rstrip('.')}" for entry in entries[:5])
     return ServiceError(
         detail or "The request does not fit.",
         code="invalid_spec" if is_spec else "invalid_request",
@@ -154,33 +177,56 @@ def _field_problem(problem: Mapping[str, Any], body: Any) -> dict[str, Any]:
         # The rule names its field relative to the part that it belongs to; the spec itself has no name.
         part = "" if path == "spec" else f"{path}."
         path = part + str(context.get("field", ""))
-    entry: dict[str, Any] = {"field": path or "body", "message": str(problem["msg"])[:2000]}
-    if problem["type"] not in ("missing", "does_not_fit"):
+    allowed = _allowed(problem, context)
+    entry: dict[str, Any] = {
+        "field": path or "body",
+        "message": str(problem["msg"])[:2000],
+        "allowed": allowed,
+    }
+    if problem["type"] in _NAMED_AFTER_PYTHON:
+        entry["message"] = f"Input should be {allowed}"
+    if problem["type"] == "does_not_fit":
+        # The input is the whole part; the rule says which value in it is to blame.
+        if "given" in context:
+            entry["given"] = shorten(context["given"])
+    elif problem["type"] != "missing":
         entry["given"] = shorten(problem.get("input"))
-    allowed = _allowed(problem["type"], context)
-    if allowed:
-        entry["allowed"] = allowed
     return entry
 
 
-def _allowed(kind: str, context: Mapping[str, Any]) -> str | None:
-    """What would be accepted, from the kind of a pydantic error."""
+def _allowed(problem: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    """What would be accepted, from a pydantic error."""
+    if "allowed" in context:
+        return str(context["allowed"])
     words = {"gt": "> ", "ge": ">= ", "lt": "< ", "le": "<= "}
     bounds = [f"{words[name]}{context[name]}" for name in words if name in context]
     if bounds:
         return " and ".join(bounds)
     named = context.get("expected") or context.get("expected_tags")
+    sizes = [f"{word} {context[name]}" for name, word in _SIZES.items() if name in context]
+    if sizes:
+        unit = "characters" if problem["type"].startswith("string") else "entries"
+        return f"{' and '.join(sizes)} {unit}"
+    if "pattern" in context:
+        return f"text of the form {context['pattern']}"
     fixed = {
         "extra_forbidden": "only the documented fields",
         "missing": "a value",
         "finite_number": "a finite number",
         "float_type": "a number",
+        "float_parsing": "a number",
         "int_type": "a whole number",
+        "int_parsing": "a whole number",
+        "int_parsing_size": "a whole number of fewer digits",
+        "int_from_float": "a whole number",
         "string_type": "a string",
-        "model_attributes_type": "an object",
+        "bool_type": "true or false",
+        "list_type": "a list",
+        **_NAMED_AFTER_PYTHON,
         "union_tag_not_found": f"a field {context.get('discriminator')}",
     }
-    return str(named) if named else fixed.get(kind)
+    says = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    return str(named) if named else fixed.get(problem["type"], says[:2000])
 
 
 def field_path(location: Sequence[int | str], body: Any) -> str:

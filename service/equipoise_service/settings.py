@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from equipoise_service.errors import SettingsError
+from equipoise_service.errors import SettingsError, sentence
 
 PREFIX = "EQUIPOISE_"
 QueueName = Literal["quick", "cpu"]
@@ -190,7 +190,7 @@ def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
         value = "(hidden)" if field == "token" else _shown(given.get(field, os.environ.get(name)))
         head = f"{name}={value}: " if field else ""
         about = Settings.model_fields[field].description if field in Settings.model_fields else None
-        lines.append(f"{head}{problem['msg']}." + (f" ({about})" if about else ""))
+        lines.append(f"{head}{sentence(problem['msg'])}" + (f" ({about})" if about else ""))
     return "\n".join([*lines, "Correct or unset it, then start again."])
 
 

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import warnings
 import zipfile
 from typing import Any
 
@@ -34,6 +35,22 @@ def table(**columns: Any) -> bytes:
     return buffer.getvalue()
 
 
+def repeated_table(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    parquet.write_table(pa.Table.from_arrays([pa.array(X)] * len(names), names=list(names)), buffer)
+    return buffer.getvalue()
+
+
+def repeated_archive(*names: str) -> bytes:
+    buffer, member = io.BytesIO(), io.BytesIO()
+    np.save(member, np.array(X))
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as archive:
+        warnings.simplefilter("ignore")  # The archive warns of the repeated name that is wanted here.
+        for name in names:
+            archive.writestr(f"{name}.npy", member.getvalue())
+    return buffer.getvalue()
+
+
 def upload(api: AppClient, content: bytes, kind: str = "csv", query: str = "") -> Any:
     return api.post(f"/v1/datasets{query}", content=content, headers={"content-type": TYPES[kind]})
 
@@ -56,6 +73,7 @@ def test_the_same_numbers_are_one_dataset_in_every_format(api: AppClient) -> Non
         upload(api, b"\xef\xbb\xbfa,b\r\n0.5,1\r\n-1.25,2\r\n3,-7.5\r\n"),
     ]
     assert [(answer.status_code, answer.json()["id"]) for answer in again] == [(200, dataset["id"])] * 7
+    assert [(answer.json()["x"], answer.json()["y"]) for answer in again] == [("x", "y")] * 6 + [("a", "b")]
     assert api.get(f"/v1/datasets/{dataset['id']}").json() == dataset
 
 
@@ -64,7 +82,8 @@ def test_columns_are_chosen_by_name(api: AppClient) -> None:
     dataset = upload(api, content, query="?x=bmi&y=target").json()
     assert (dataset["x"], dataset["y"]) == ("bmi", "target")
     assert dataset["id"] == upload(api, CSV).json()["id"]
-    assert upload(api, CSV, query="?x=y").json()["x"] == "y"
+    turned = upload(api, CSV, query="?x=y").json()
+    assert (turned["x"], turned["y"]) == ("y", "x")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +92,16 @@ def test_columns_are_chosen_by_name(api: AppClient) -> None:
         (b"", "csv", "", "empty"),
         (b"x,y\n", "csv", "", "0 rows"),
         (b"x,y\n1,2\n", "csv", "", "at least 2"),
-        (b"x,y\n1,2\n1,3\n", "csv", "", "column 'x' is constant"),
+        (b"x,y\n1,2\n1,3\n", "csv", "", "column 'x' is constant (1.0)"),
+        (b"x,x,y\n1,2,3\n2,3,4\n", "csv", "", "2 columns are named 'x'"),
+        (b"a,a\n1,2\n2,3\n", "csv", "", "2 columns are named 'a'"),
+        (repeated_table("x", "x", "y"), "parquet", "", "2 columns are named 'x'"),
+        (repeated_archive("x", "x", "y"), "npz", "", "2 columns are named 'x'"),
+        (CSV, "csv", "?x=x&y=x", "x and y are both column 'x'"),
+        (table(x=X, y=Y), "parquet", "?x=y&y=y", "x and y are both column 'y'"),
+        (npz(x=X, y=Y, z=Y), "npz", "?x=y", "x and y are both column 'y'"),
+        (b"x;y\n1;2\n2;3\n", "csv", "", "separated by commas"),
+        (b"x\ty\n1\t2\n2\t3\n", "csv", "", "separated by commas"),
         (b"1,2\n3,4\n", "csv", "", "header"),
         (b"x,y\n1,2\n2,much\n", "csv", "", "line 3, column 'y' is 'much'"),
         (b"x,y\n1,2\n2,nan\n", "csv", "", "line 3, column 'y' is 'nan'"),
@@ -96,6 +124,8 @@ def test_a_dataset_that_cannot_be_used_is_refused(
 ) -> None:
     problem = assert_problem(upload(api, content, kind, query), 422, "invalid_dataset")
     assert words in problem["detail"]
+    assert {error["field"] for error in problem["errors"]} <= {"file", "x", "y"}
+    assert all(error["given"] for error in problem["errors"])
     assert Store(settings.store).names("datasets") == []
 
 
@@ -112,7 +142,8 @@ def test_a_dataset_that_cannot_be_used_is_refused(
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(api: AppClient, content: bytes, kind: str) -> None:
-    assert_problem(upload(api, content, kind), 400, "malformed_upload")
+    problem = assert_problem(upload(api, content, kind), 400, "malformed_upload")
+    assert all(error["given"] for error in problem["errors"])
 
 
 def test_a_form_that_is_cut_off_or_holds_no_file_is_refused(api: AppClient) -> None:
@@ -126,6 +157,9 @@ def test_a_form_that_is_cut_off_or_holds_no_file_is_refused(api: AppClient) -> N
     assert "no field named file" in assert_problem(other, 400, "malformed_upload")["detail"]
     bare = api.post("/v1/datasets", content=whole, headers={"content-type": "multipart/form-data"})
     assert_problem(bare, 400, "malformed_upload")
+    long = {"content-type": f"multipart/form-data; boundary={'b' * 1000}"}
+    endless = api.post("/v1/datasets", content=whole, headers=long)
+    assert "1000 characters" in assert_problem(endless, 400, "malformed_upload")["detail"]
     assert api.post("/v1/datasets", content=whole % b"file", headers=header).status_code == 201
 
 

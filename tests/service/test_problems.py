@@ -1,12 +1,12 @@
 """Refusals: one shape on every route, stable codes, and the path of the field as the user wrote it."""
 
 import json
+import re
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from pydantic import SecretStr
 from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
@@ -18,6 +18,8 @@ from equipoise_service.settings import Settings
 
 JSON = {"content-type": "application/json"}
 TEXT = {"content-type": "text/plain"}
+CSV_TYPE = {"content-type": "text/csv"}
+GZIP = {"content-encoding": "gzip"}
 BAD_KEY = {"idempotency-key": " "}
 NO_JOB = f"job_{'0' * 32}"
 MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
@@ -38,11 +40,16 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     assert (answer.status_code, content["status"], content["code"]) == (status, status, code), content
     assert set(content) == MEMBERS
     assert content["title"] == REASONS[code].title
-    assert content["type"] == f"about:blank#{code}"
+    assert content["type"] == f"urn:equipoise:problem:{code}"
     assert content["request_id"] == answer.headers["x-request-id"]
     assert content["detail"]
     for error in content["errors"]:
-        assert {"field", "message"} <= set(error) <= {"field", "message", "given", "allowed"}
+        assert {"field", "message", "allowed"} <= set(error) <= {"field", "message", "given", "allowed"}
+        assert error["field"]
+        assert error["message"]
+        assert error["allowed"]
+        assert ".." not in error["message"].replace("...", "")
+        assert not re.search(r"\bnp\.|numpy\.float|tuple|dictionary", json.dumps(error)), error
     return content
 
 
@@ -101,6 +108,70 @@ def test_every_route_refuses_with_a_problem(
     assert_problem(answer, status, code)
     if status == 405:
         assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "field", "given", "allowed"),
+    [
+        ("GET", "/v1/jobs?limit=abc", {}, "limit", "abc", "a whole number"),
+        ("GET", "/v1/jobs?limit=0", {}, "limit", "0", ">= 1"),
+        ("GET", "/v1/jobs?tag=%20", {}, "tag", " ", "A-Za-z"),
+        ("GET", "/v1/jobs?status=lost", {}, "status", "lost", "queued"),
+        ("GET", "/v1/jobs?cursor=x", {}, "cursor", "x", "next_cursor"),
+        ("GET", f"/v1/jobs?cursor={'x' * 600}", {}, "cursor", "xxx", "at most 500 characters"),
+        ("POST", "/v1/jobs", {"json": {"spec": {}}, "headers": BAD_KEY}, "idempotency-key", " ", "x21"),
+        ("POST", "/v1/jobs", {"json": {"spec": STATIONARY, "tags": ["a b"]}}, "tags.0", "a b", "A-Za-z"),
+        ("POST", "/v1/jobs", {"json": {"spec": STATIONARY, "tags": ["a"] * 17}}, "tags", "list", "most 16"),
+        ("POST", "/v1/jobs", {"json": {"spec": STATIONARY, "tags": "a"}}, "tags", "a", "a list"),
+        ("POST", "/v1/jobs", {"json": {"spec": STATIONARY, "priority": "1"}}, "priority", "1", "whole"),
+        ("POST", "/v1/solve", {"json": []}, "body", "list of 0", "object"),
+        ("POST", "/v1/solve", {"json": {}}, "spec", None, "a value"),
+        ("POST", "/v1/solve", {"content": b"{]", "headers": JSON}, "body", "{]", "JSON object in UTF-8"),
+        ("POST", "/v1/solve", {"content": b"{}", "headers": TEXT}, "content-type", "text/plain", "json"),
+        (
+            "POST",
+            "/v1/solve",
+            {"content": b"{}", "headers": JSON | GZIP},
+            "content-encoding",
+            "gzip",
+            "identity",
+        ),
+        ("POST", "/v1/datasets", {"headers": CSV_TYPE | GZIP}, "content-encoding", "gzip", "identity"),
+        ("POST", "/v1/datasets", {"content": b"", "headers": TEXT}, "content-type", "text/plain", "text/csv"),
+        (
+            "POST",
+            "/v1/solve",
+            {"json": {"spec": fake_solver.simulate_spec(seed=1)}},
+            "task",
+            "simulate",
+            "stationary",
+        ),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_field_what_was_given_and_what_is_allowed(
+    api: AppClient,
+    method: str,
+    path: str,
+    options: dict[str, Any],
+    field: str,
+    given: str | None,
+    allowed: str,
+) -> None:
+    answer = api.request(method, path, **options)
+    entry = assert_problem(answer, answer.status_code, answer.json()["code"])["errors"][0]
+    assert entry["field"] == field
+    assert entry.get("given") == given or str(given) in str(entry["given"])
+    assert allowed in entry["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/jobs", "GET, POST"), (f"/v1/jobs/{NO_JOB}", "DELETE, GET"), ("/v1/solve", "POST")],
+)
+def test_405_names_every_method_of_the_path(api: AppClient, path: str, methods: str) -> None:
+    answer = api.request("PUT", path)
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == methods
 
 
 @pytest.mark.parametrize(
@@ -164,9 +235,11 @@ def test_a_token_is_asked_for_everywhere_but_at_health_and_docs(settings: Settin
     token = "0123456789abcdef"
     app = create_app(settings.model_copy(update={"token": SecretStr(token)}), prepare=fake_solver.prepare)
     with started(app) as api:
-        for route in [route for route in app.routes if isinstance(route, APIRoute)]:
-            path = route.path.replace("{job_id}", NO_JOB).replace("{dataset_id}", "ds_1")
-            method = sorted(route.methods or ())[0]
+        paths = {**app.openapi()["paths"], "/": {"get": {}}, "/docs": {"get": {}}}
+        assert len(paths) > 14
+        for route, operations in paths.items():
+            path = route.replace("{job_id}", NO_JOB).replace("{dataset_id}", "ds_1")
+            method = sorted(operations)[0].upper()
             is_open = path in ("/", "/docs", "/healthz", "/readyz")
             for wrong in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {token}"}):
                 answer = api.request(method, path, headers=wrong)
