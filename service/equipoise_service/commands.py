@@ -70,9 +70,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, name: str, run: Any, text: str, names: Sequence[str]) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text.capitalize() + "."
-    )
+    # The client's command `equipoise` hands these two on to this module.
+    prog = f"equipoise {name}" if name in ("serve", "worker") else None
+    description = f"{text[0].upper()}{text[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, prog=prog, help=text, description=description)
     for option in (*names, *_PLACES):
         parser.add_argument(f"--{option.replace('_', '-')}", dest=option, **_OPTIONS[option])
     parser.set_defaults(run=run)
@@ -80,9 +81,11 @@ def _command(commands: Any, name: str, run: Any, text: str, names: Sequence[str]
 
 
 def _serve(settings: Settings, _options: argparse.Namespace, overrides: dict[str, Any]) -> int:
+    from equipoise_service.probes import check_places
     from equipoise_service.supervisor import serve
 
     check_exposure(settings)
+    check_places(settings)
     environment = {
         PREFIX + name.upper(): str(value) for name, value in overrides.items() if value is not None
     }
@@ -93,9 +96,12 @@ def _run_api(settings: Settings, options: argparse.Namespace, _overrides: dict[s
     import uvicorn
 
     from equipoise_service.app import create_app
+    from equipoise_service.probes import check_places
 
     check_exposure(settings)
-    if options.parent is not None:
+    if options.parent is None:
+        check_places(settings)
+    else:  # The supervisor has looked.
         die_with_parent(options.parent)
     is_inherited = options.socket is not None
     socket = inherited_socket(options.socket) if is_inherited else listen(settings.host, settings.port)
@@ -115,9 +121,12 @@ def _run_api(settings: Settings, options: argparse.Namespace, _overrides: dict[s
 
 
 def _run_worker(settings: Settings, options: argparse.Namespace, _overrides: dict[str, Any]) -> int:
+    from equipoise_service.probes import check_places
     from equipoise_service.worker import run_worker
 
-    if options.parent is not None:
+    if options.parent is None:
+        check_places(settings)
+    else:  # The supervisor has looked.
         die_with_parent(options.parent)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -187,13 +187,14 @@ def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
     for problem in error.errors(include_input=False, include_url=False):
         field = str(problem["loc"][0]) if problem["loc"] else ""
         name = PREFIX + field.upper()
-        value = "(hidden)" if field == "token" else _shown(given.get(field, os.environ.get(name)))
+        value = "(hidden)" if field == "token" else shown(given.get(field, os.environ.get(name)))
         head = f"{name}={value}: " if field else ""
         about = Settings.model_fields[field].description if field in Settings.model_fields else None
         lines.append(f"{head}{sentence(problem['msg'])}" + (f" ({about})" if about else ""))
     return "\n".join([*lines, "Correct or unset it, then start again."])
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """The value of a setting as a person wrote it, without a password."""
     # Database URLs may hold a password.
     return re.sub(r":[^:@/]*@", ":(hidden)@", repr(value))

@@ -71,8 +71,34 @@ def test_what_cannot_start_says_why(
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "api", "worker"])
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--data-dir", "/proc/x", ["EQUIPOISE_DATA_DIR='/proc/x'", "--data-dir ~/equipoise-data"]),
+        (
+            "--database-url",
+            "postgresql://u:secret@127.0.0.1:1/x",
+            ["EQUIPOISE_DATABASE_URL='postgresql://u:(hidden)@127.0.0.1:1/x'", "Start the database"],
+        ),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_said_at_once(
+    tmp_path: Path, command: str, option: str, value: str, words: list[str]
+) -> None:
+    port = [] if command == "worker" else ["--port", "0"]
+    answer = run(command, option, value, *port, cwd=tmp_path)
+    assert answer.returncode == 2
+    refusal = answer.stderr.splitlines()[-1]
+    assert all(word in refusal for word in words), answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert "secret" not in answer.stderr
+
+
 @pytest.mark.parametrize("command", ["serve", "api", "worker", "openapi"])
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     answer = run(command, "--help", cwd=tmp_path)
     assert answer.returncode == 0
     assert "--data-dir" in answer.stdout
+    shown = "equipoise" if command in ("serve", "worker") else "python -m equipoise_service"
+    assert answer.stdout.startswith(f"usage: {shown} {command} ")
