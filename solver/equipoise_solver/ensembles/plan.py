@@ -55,6 +55,8 @@ MAX_SHOWN = 1 << 18
 MAX_PARAMETERS = 1024
 MAX_MEMORY = 2 << 30
 """Largest working memory, [bytes]."""
+MAX_DRAWN_BATCH = 1_000_000
+"""Largest minibatch that is drawn sample by sample."""
 MAX_EPOCH_SAMPLES = 1 << 18
 """Largest data set for sampling by epoch: a thread keeps 256 shuffles of it, 1 KiB per sample."""
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -216,6 +218,14 @@ class EnsemblePlan:
         return self.n_paths * self.typical_steps
 
     @cached_property
+    def work_per_step(self) -> float:
+        """Cost of a step in units of a cheap one: a drawn batch costs by its size, a network by its parameters."""
+        parameters = self.width * (self.depth + 1) if self.coordinate == "parameters" else 1
+        batch = self.dynamics.batch_size if isinstance(self.dynamics, Sgd) else 1
+        drawn = batch if isinstance(self.data, SamplePairs) else 1
+        return max(1.0, parameters / 4, drawn / 2)
+
+    @cached_property
     def memory_bytes(self) -> float:
         """Largest working memory of a run with few threads, estimated, [bytes]."""
         paths = min(self.n_paths, SHARD_BLOCKS * LANES)
@@ -263,6 +273,7 @@ def _check_combination(plan: EnsemblePlan) -> None:
                 allowed="gaussian or samples data for sgd",
                 remedy="Moments do not fix the law of a minibatch: use sgf or gd.",
             )
+        _check_batch(plan, plan.dynamics)
         if plan.dynamics.sampling == "epoch":
             _check_epoch(plan)
     if plan.coordinate == "model" and not isinstance(plan.dynamics, Sgf):
@@ -283,6 +294,16 @@ def _check_combination(plan: EnsemblePlan) -> None:
             given=plan.width,
             allowed=f"at most {MAX_PARAMETERS} parameters, width * (depth + 1)",
             remedy='For the balanced SDE use coordinate="model".',
+        )
+
+
+def _check_batch(plan: EnsemblePlan, sgd: Sgd) -> None:
+    if isinstance(plan.data, SamplePairs) and sgd.batch_size > MAX_DRAWN_BATCH:
+        raise LimitExceededError(
+            "dynamics.batch_size",
+            given=sgd.batch_size,
+            allowed=f"at most {MAX_DRAWN_BATCH} samples drawn per step",
+            remedy='Batches as large hardly fluctuate: use "gd", or "sgf" at that temperature.',
         )
 
 

@@ -14,6 +14,12 @@ from equipoise_solver.ensembles.plan import (
     UNIT_PATH_STEPS,
     EnsemblePlan,
 )
+from equipoise_solver.ensembles.problem import Sgd
+
+GOLDEN = 2654435769
+"""The golden ratio's fractional part in units of 2**-32: 2**32 (sqrt(5) - 1) / 2."""
+STEPS_PER_EPOCH_SAMPLE = 4
+"""Typical updates between two samples by epoch: close, because the phases of an epoch differ."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Schedule:
         blocks_per_unit: blocks of a piece of work.
         n_steps: updates per path; 0 for an SDE.
         duration: SDE time per path; 0 for an update rule, [time].
+        is_stratified: samples lie anywhere in their interval, so that they see all phases of an epoch alike.
     """
 
     n_paths: int
@@ -54,6 +61,7 @@ class Schedule:
     blocks_per_unit: int
     n_steps: int
     duration: float
+    is_stratified: bool = False
 
     @property
     def n_samples(self) -> int:
@@ -117,15 +125,23 @@ class Schedule:
 
     def steps_at(self, samples: tuple[int, int]) -> NDArray[np.int64]:
         """Updates made at the start of an interval and at the end of each, shape (intervals + 1,)."""
-        index = range(samples[0], samples[1] + 1)
-        return np.array([i * self.n_steps // self.n_samples for i in index], dtype=np.int64)
+        return np.array([self.step_of(i) for i in range(samples[0], samples[1] + 1)], dtype=np.int64)
+
+    def step_of(self, sample: int) -> int:
+        """Updates made when sample number `sample` is taken; all of them at the last."""
+        end = sample * self.n_steps // self.n_samples
+        if not self.is_stratified or sample in (0, self.n_samples):
+            return end
+        room = end - (sample - 1) * self.n_steps // self.n_samples
+        # Multiples of the golden ratio fill the interval evenly, whatever the length of an epoch.
+        return end - (sample * GOLDEN % 2**32) * room // 2**32
 
     def record_times(self) -> NDArray[np.float64]:
         """SDE time or number of updates at each record, the start first, shape (n_records + 1,)."""
         index = np.arange(self.n_records + 1)
         if self.n_steps == 0:
             return self.duration * index / self.n_records
-        per_record = [i * self.samples_per_record * self.n_steps // self.n_samples for i in index.tolist()]
+        per_record = [self.step_of(i * self.samples_per_record) for i in index.tolist()]
         return np.array(per_record, dtype=np.float64)
 
 
@@ -133,14 +149,16 @@ def schedule_of(plan: EnsemblePlan) -> Schedule:
     """The schedule that follows from a plan; sample times do not depend on the number of paths."""
     n_steps = plan.n_steps or 0
     n_records = min(plan.n_records, n_steps) if n_steps else plan.n_records
-    per_record = max(1, round(plan.typical_steps / n_records / STEPS_PER_SAMPLE))
+    by_epoch = isinstance(plan.dynamics, Sgd) and plan.dynamics.sampling == "epoch"
+    spacing = STEPS_PER_EPOCH_SAMPLE if by_epoch else STEPS_PER_SAMPLE
+    per_record = max(1, round(plan.typical_steps / n_records / spacing))
     n_samples = n_records * per_record
     paths = min(plan.n_paths, SHARD_BLOCKS * LANES)
     n_blocks = -(-paths // LANES)
     blocks = max(1, min(TASK_BLOCKS, n_blocks // 8))
     lanes = min(paths, blocks * LANES)
     steps_per_sample = plan.typical_steps / n_samples
-    by_work = UNIT_PATH_STEPS / (lanes * steps_per_sample)
+    by_work = UNIT_PATH_STEPS / (lanes * steps_per_sample * plan.work_per_step)
     by_memory = MAX_SHOWN // (blocks * LANES)
     return Schedule(
         n_paths=plan.n_paths,
@@ -151,4 +169,5 @@ def schedule_of(plan: EnsemblePlan) -> Schedule:
         blocks_per_unit=blocks,
         n_steps=n_steps,
         duration=plan.duration or 0.0,
+        is_stratified=by_epoch,
     )

@@ -57,6 +57,7 @@ REFUSED: list[tuple[dict[str, Any], type[SolverError], str]] = [
     ({"edges": np.array([0.0, 0.0])}, InvalidModelError, "edges"),
     ({"dynamics": Sgd(0.1), "data": MOMENTS}, UnsupportedCombinationError, "data.kind"),
     ({"dynamics": Sgd(0.1, sampling="epoch")}, UnsupportedCombinationError, "dynamics.sampling"),
+    ({"data": MANY, "dynamics": Sgd(0.1, 10**7)}, LimitExceededError, "dynamics.batch_size"),
     ({"dynamics": Sgd(0.1, sampling="epoch"), "data": MANY}, LimitExceededError, "dynamics.sampling"),
     ({"dynamics": Sgd(0.1), "coordinate": "model"}, UnsupportedCombinationError, "coordinate"),
     ({"coordinate": "model", "init": Normal()}, UnsupportedCombinationError, "init.kind"),
