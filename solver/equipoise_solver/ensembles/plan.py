@@ -219,7 +219,7 @@ class EnsemblePlan:
 
     @cached_property
     def work_per_step(self) -> float:
-        """Cost of a step in units of a cheap one: a drawn batch costs by its size, a network by its parameters."""
+        """Cost of a step in units of a cheap one: by the size of a drawn batch, by parameters."""
         parameters = self.width * (self.depth + 1) if self.coordinate == "parameters" else 1
         batch = self.dynamics.batch_size if isinstance(self.dynamics, Sgd) else 1
         drawn = batch if isinstance(self.data, SamplePairs) else 1
