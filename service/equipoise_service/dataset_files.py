@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_service.dataset_arrays import Columns
-from equipoise_service.errors import MalformedError, RefusedError, blame, sentence
+from equipoise_service.errors import MalformedError, RefusedError, ServiceError, blame, sentence
 
 Format = Literal["csv", "npz", "parquet"]
 # Beyond this the moments of the data (fourth powers) leave the range of the numbers.
 LARGEST_VALUE = 1e9
 _NUMBERS = f"finite numbers of size at most {LARGEST_VALUE:.0e}"
+# Names are kept in the database and repeated in messages.
+LONGEST_NAME = 200
 _ECHO_CHARACTERS = 40
 
 
@@ -76,6 +78,17 @@ def _refused(message: str, *, given: str, allowed: str, field: str = "file") -> 
     return RefusedError(message, code="invalid_dataset", errors=[entry])
 
 
+def _damaged(what: str, error: Exception, *, remedy: str) -> MalformedError:
+    """Refusal of a binary file that its reader fails on: damage raises whatever the bytes lead to."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    reason = sentence(lines[0][:200])
+    return malformed(
+        f"the file is not {what}, or is damaged: {reason} {remedy}",
+        given=reason[:-1],
+        allowed=f"{what}, whole",
+    )
+
+
 def _check_values(field: str, name: str, values: NDArray[np.float64]) -> None:
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~(np.abs(values) <= LARGEST_VALUE))
@@ -97,21 +110,27 @@ def _choose(names: Sequence[str], choice: Choice) -> tuple[str, str]:
     shown = ", ".join(repr(name[:_ECHO_CHARACTERS]) for name in names[:20]) or "no columns"
     for field, wanted in (("x", choice.x), ("y", choice.y)):
         if wanted is not None and wanted not in names:
-            message = f"{field}={wanted!r} is no column: the file has {shown}."
-            raise _refused(message, field=field, given=wanted, allowed=f"one of {shown}")
+            message = f"{field}={_short(wanted)!r} is no column: the file has {shown}."
+            raise _refused(message, field=field, given=_short(wanted), allowed=f"one of {shown}")
     x, y = _match(names, choice, shown)
     for field, name in (("x", x), ("y", y)):
         if names.count(name) > 1:
             message = (
-                f"{names.count(name)} columns are named {name!r}, and {field} is one of them: the file has "
-                f"{shown}. Rename or remove the others."
+                f"{names.count(name)} columns are named {_short(name)!r}, and {field} is one of them: "
+                f"the file has {shown}. Rename or remove the others."
             )
             raise _refused(message, field=field, given=shown, allowed="a name that only one column has")
+        if len(name) > LONGEST_NAME or "\0" in name:
+            allowed = f"a name of at most {LONGEST_NAME} characters, without the character NUL"
+            message = f"column {field} is named {_short(name)!r}: need {allowed}."
+            raise _refused(message, field=field, given=_short(name), allowed=allowed)
     if x == y:
+        field = "x" if choice.y is None else "y"
         message = (
-            f"x and y are both column {x!r}: need two different ones of {shown}. Name both: ?x=...&y=..."
+            f"x and y are both column {_short(x)!r}: need two different ones of {shown}. "
+            "Name both with the query parameters x and y."
         )
-        raise _refused(message, field="y" if choice.x is None else "x", given=x, allowed=f"two of {shown}")
+        raise _refused(message, field=field, given=_short(x), allowed=f"two of {shown}")
     return x, y
 
 
@@ -223,12 +242,10 @@ def _read_npz(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
                 _read_member(archive, members[names.index(name)], _Column(field, name), max_rows)
                 for field, name in (("x", x_name), ("y", y_name))
             )
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise malformed(
-            f"the file is no NPZ archive, or is cut off: {sentence(error)} Write it with numpy.savez.",
-            given=sentence(error)[:-1],
-            allowed="a whole NPZ archive",
-        ) from error
+    except ServiceError:
+        raise
+    except Exception as error:
+        raise _damaged("an NPZ archive", error, remedy="Write it with numpy.savez.") from error
     if len(x) != len(y):
         raise _refused(
             f"{x_name!r} has {len(x)} entries and {y_name!r} has {len(y)}: need as many of each.",
@@ -267,7 +284,7 @@ def _read_member(
                 given="pickled Python objects",
                 allowed="plain numbers",
             )
-        if dtype.kind not in "fiub" or len(shape) != 1:
+        if dtype.kind not in "fiub" or len(shape) != 1 or shape[0] < 0:
             given = f"shape {shape} and type {dtype}"[:200]
             allowed = "one column of numbers, shape (n,)"
             raise _refused(
@@ -287,7 +304,6 @@ def _read_member(
 
 def _read_parquet(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
     # Imported here, for it takes longer than all the rest of the service's start.
-    import pyarrow as pa
     import pyarrow.parquet as parquet
 
     try:
@@ -295,17 +311,14 @@ def _read_parquet(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
         _check_rows(source.metadata.num_rows, max_rows)
         x_name, y_name = _choose(source.schema_arrow.names, choice)
         table = source.read(columns=[x_name, y_name])
-    except (pa.ArrowException, OSError) as error:
-        reason = sentence((str(error).splitlines() or [""])[0][:200])
-        raise malformed(
-            f"the file is no Parquet file, or is cut off: {reason} Upload the whole file.",
-            given=reason[:-1],
-            allowed="a whole Parquet file",
-        ) from error
-    x, y = (
-        _parquet_column(_Column(field, name), table.column(name))
-        for field, name in (("x", x_name), ("y", y_name))
-    )
+        x, y = (
+            _parquet_column(_Column(field, name), table.column(name))
+            for field, name in (("x", x_name), ("y", y_name))
+        )
+    except ServiceError:
+        raise
+    except Exception as error:
+        raise _damaged("a Parquet file", error, remedy="Upload the whole file.") from error
     return Columns(x, y, x_name, y_name)
 
 

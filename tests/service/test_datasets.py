@@ -10,10 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.service.asgi_client import AppClient, started
 from tests.service.test_problems import assert_problem
 
 from equipoise_service.app import create_app
+from equipoise_service.dataset_files import Choice, Format, read_columns
+from equipoise_service.errors import ServiceError
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store
 
@@ -33,6 +37,20 @@ def table(**columns: Any) -> bytes:
     buffer = io.BytesIO()
     parquet.write_table(pa.table(columns), buffer)
     return buffer.getvalue()
+
+
+def squeezed(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+WHOLE: list[tuple[Format, bytes]] = [
+    ("csv", CSV),
+    ("npz", npz(x=X, y=Y)),
+    ("npz", squeezed(x=X, y=Y)),
+    ("parquet", table(x=X, y=Y)),
+]
 
 
 def repeated_table(*names: str) -> bytes:
@@ -100,6 +118,8 @@ def test_columns_are_chosen_by_name(api: AppClient) -> None:
         (CSV, "csv", "?x=x&y=x", "x and y are both column 'x'"),
         (table(x=X, y=Y), "parquet", "?x=y&y=y", "x and y are both column 'y'"),
         (npz(x=X, y=Y, z=Y), "npz", "?x=y", "x and y are both column 'y'"),
+        (b"a\0,b\n1,2\n2,3\n", "csv", "", "without the character NUL"),
+        (b"a" * 201 + b",b\n1,2\n2,3\n", "csv", "", "at most 200 characters"),
         (b"x;y\n1;2\n2;3\n", "csv", "", "separated by commas"),
         (b"x\ty\n1\t2\n2\t3\n", "csv", "", "separated by commas"),
         (b"1,2\n3,4\n", "csv", "", "header"),
@@ -144,6 +164,21 @@ def test_a_dataset_that_cannot_be_used_is_refused(
 def test_a_file_that_cannot_be_read_is_refused(api: AppClient, content: bytes, kind: str) -> None:
     problem = assert_problem(upload(api, content, kind), 400, "malformed_upload")
     assert all(error["given"] for error in problem["errors"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4), st.data())
+def test_a_damaged_file_is_refused_or_read(changes: list[tuple[int, int]], data: st.DataObject) -> None:
+    """No damage to a file is the service's failure."""
+    kind, whole = data.draw(st.sampled_from(WHOLE))
+    content = bytearray(whole)
+    for place, value in changes:
+        content[place % len(content)] = value
+    refusal = None
+    try:
+        read_columns(io.BytesIO(content), kind, Choice(), max_rows=1000)
+    except ServiceError as error:
+        refusal = error
+    assert refusal is None or (refusal.status in (400, 422) and refusal.errors[0]["given"])
 
 
 def test_a_form_that_is_cut_off_or_holds_no_file_is_refused(api: AppClient) -> None:

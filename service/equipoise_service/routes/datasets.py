@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from equipoise_service.dataset_files import Choice
+from equipoise_service.dataset_files import LONGEST_NAME, Choice
 from equipoise_service.dataset_upload import receive
 from equipoise_service.deps import ResourcesDep
 from equipoise_service.errors import NotFoundError
@@ -39,8 +39,12 @@ _BODY = {
 async def upload(
     request: Request,
     resources: ResourcesDep,
-    x: Annotated[str | None, Query(max_length=200, description="Name of the column of inputs.")] = None,
-    y: Annotated[str | None, Query(max_length=200, description="Name of the column of labels.")] = None,
+    x: Annotated[
+        str | None, Query(max_length=LONGEST_NAME, description="Name of the column of inputs.")
+    ] = None,
+    y: Annotated[
+        str | None, Query(max_length=LONGEST_NAME, description="Name of the column of labels.")
+    ] = None,
     format: Annotated[  # noqa: A002 - the name of the query parameter
         Literal["csv", "npz", "parquet"] | None,
         Query(description="Format of a body of type application/octet-stream."),
