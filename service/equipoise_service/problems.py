@@ -189,6 +189,9 @@ def _field_problem(problem: Mapping[str, Any], body: Any) -> dict[str, Any]:
         # The input is the whole part; the rule says which value in it is to blame.
         if "given" in context:
             entry["given"] = shorten(context["given"])
+    elif problem["type"] == "union_tag_invalid":
+        # The input is the whole object; its tag alone is to blame.
+        entry["given"] = shorten(context["tag"])
     elif problem["type"] != "missing":
         entry["given"] = shorten(problem.get("input"))
     return entry

@@ -126,6 +126,7 @@ def test_every_route_refuses_with_a_problem(
         ("POST", "/v1/jobs", {"json": {"spec": STATIONARY, "priority": "1"}}, "priority", "1", "whole"),
         ("POST", "/v1/solve", {"json": []}, "body", "list of 0", "object"),
         ("POST", "/v1/solve", {"json": {}}, "spec", None, "a value"),
+        ("POST", "/v1/solve", {"json": {"spec": {"task": "dance"}}}, "spec", "dance", "stationary"),
         ("POST", "/v1/solve", {"content": b"{]", "headers": JSON}, "body", "{]", "JSON object in UTF-8"),
         ("POST", "/v1/solve", {"content": b"{}", "headers": TEXT}, "content-type", "text/plain", "json"),
         (
@@ -202,6 +203,7 @@ def test_the_field_is_named_as_the_user_wrote_it(
 ) -> None:
     problem = assert_problem(api.post("/v1/solve", json={"spec": STATIONARY | change}), 422, "invalid_spec")
     assert problem["errors"][0]["field"] == field
+    assert "given" in problem["errors"][0]
     assert words in json.dumps(problem["errors"][0])
 
 
