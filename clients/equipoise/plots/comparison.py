@@ -14,6 +14,7 @@ from equipoise.plots.canvas import (
     show_atoms,
     show_marks,
 )
+from equipoise.plots.poles import height_beside_pole, pole_of
 from equipoise.plots.simulation import draw_histogram, ensemble_name
 from equipoise.plots.stationary import draw_law
 from equipoise.plots.temperatures import HEIGHT, draw_temperatures, has_strip
@@ -21,6 +22,9 @@ from equipoise_solver import specs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# Beyond so many standard errors chance explains no difference of means.
+LARGEST_Z = 5.0
 
 
 def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes":
@@ -33,8 +37,12 @@ def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes
     points = (0.0, *marks, *(atom.at for atom in law.atoms))
     shown = joint_range(range_of_law(law), range_of_histogram(ensemble.histogram), points=points)
     bars = draw_histogram(ensemble, ax, shown)
-    draw_law(law, ax, shown, fills=False)
-    top = ceiling((law.density.v, law.density.p), bars.outline, shown=shown)
+    pole = pole_of(law.density, shown)
+    draw_law(law, ax, shown, pole, fills=False)
+    if pole:
+        top = max(pole.top, 1.12 * height_beside_pole(bars.outline, shown=shown))
+    else:
+        top = ceiling((law.density.v, law.density.p), bars.outline, shown=shown)
     show_marks(
         ax,
         mean=mean_of(law),
@@ -46,8 +54,9 @@ def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes
     lines = (
         f"Theory and simulation: {model_name(solution.spec.model)}",
         law_name(law),
+        str(pole or ""),
         ensemble_name(solution.spec, ensemble),
-        distance_text(solution.distance),
+        distance_text(solution.distance, solution.spec.dynamics),
     )
     title = "\n".join(line for line in lines if line)
     finish(ax, shown=shown, top=top, title=title, is_own=is_own)
@@ -65,9 +74,22 @@ def _own_axes(law: specs.Law) -> "Axes":
     return ax
 
 
-def distance_text(distance: specs.Distance) -> str:
-    """Say how far theory and simulation are apart, and whether chance explains it."""
+def distance_text(distance: specs.Distance, dynamics: specs.SGD | specs.SGF | specs.GD) -> str:
+    """Say how far theory and simulation are apart; beyond the sampling error, say why that may be.
+
+    The law is the limit of small learning rates, of which SGD and GD keep their distance.
+    """
     if distance.ks is None or distance.ks_bound is None:
         return ""
-    verdict = "within" if distance.ks <= distance.ks_bound else "beyond"
-    return f"KS distance {number(distance.ks)}, {verdict} the bound {number(distance.ks_bound)} of chance"
+    is_beyond = distance.ks > distance.ks_bound
+    parts = [
+        f"KS distance {number(distance.ks)} {'>' if is_beyond else '<'} {number(distance.ks_bound)} "
+        "(sampling error)"
+    ]
+    if distance.mean_z is not None and abs(distance.mean_z) > LARGEST_Z:
+        parts.append(f"mean off by {abs(distance.mean_z):.0f} standard errors")
+        is_beyond = True
+    text = ", ".join(parts)
+    if not is_beyond:
+        return text
+    return f"{text}: {'short burn-in or large step' if dynamics.kind == 'sgf' else 'finite learning rate'}"
