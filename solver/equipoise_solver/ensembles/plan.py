@@ -48,13 +48,15 @@ TASK_BLOCKS = 16
 """Most blocks that one thread takes at a time."""
 STEPS_PER_SAMPLE = 32
 """Typical steps between two samples of a path."""
-UNIT_PATH_STEPS = 4_000_000
-"""Path-steps that one piece of work aims at, so that a run can stop and report."""
+UNIT_WORK = 4_000_000
+"""Cheap steps that one piece of work aims at, so that a run can stop and report."""
 MAX_SHOWN = 1 << 18
 """Samples (times, paths) that one piece of work keeps, 24 bytes each."""
 MAX_PARAMETERS = 1024
 MAX_MEMORY = 2 << 30
 """Largest working memory, [bytes]."""
+MAX_WORK = 1e15
+"""Most work of a plan, in cheap steps: months of a large machine."""
 MAX_DRAWN_BATCH = 1_000_000
 """Largest minibatch that is drawn sample by sample."""
 MAX_EPOCH_SAMPLES = 1 << 18
@@ -124,6 +126,7 @@ class EnsemblePlan:
         check_observables(self.observables, self.scene)
         _check_edges(self.edges)
         _check_memory(self)
+        _check_work(self)
 
     @cached_property
     def moments(self) -> DataMoments:
@@ -158,6 +161,14 @@ class EnsemblePlan:
                 return self.dynamics.learning_rate / (self.dynamics.batch_size * (1 - self.dynamics.momentum))
             case Gd():
                 return 0.0
+
+    @cached_property
+    def epoch_batches(self) -> int:
+        """Batches per epoch; 0 unless batches come by epoch."""
+        match self.dynamics, self.data:
+            case Sgd(sampling="epoch") as sgd, SamplePairs() as samples:
+                return -(-samples.x.size // sgd.batch_size)
+        return 0
 
     @cached_property
     def noise_source(self) -> NoiseSource:
@@ -219,11 +230,27 @@ class EnsemblePlan:
 
     @cached_property
     def work_per_step(self) -> float:
-        """Cost of a step in units of a cheap one: by the size of a drawn batch, by parameters."""
+        """Cost of a step of one path; 1 is a cheap step, of some 20 ns.
+
+        A network costs by its parameters; a batch of a data set by the samples that it draws or shuffles.
+        """
         parameters = self.width * (self.depth + 1) if self.coordinate == "parameters" else 1
-        batch = self.dynamics.batch_size if isinstance(self.dynamics, Sgd) else 1
-        drawn = batch if isinstance(self.data, SamplePairs) else 1
-        return max(1.0, parameters / 4, drawn / 2)
+        drawn = 1.0
+        if isinstance(self.data, SamplePairs) and isinstance(self.dynamics, Sgd):
+            drawn = self.dynamics.batch_size
+            if self.dynamics.sampling == "epoch":
+                drawn = 2.0 * min(drawn, self.data.x.size)
+        return max(1.0, parameters / 4 + drawn / 2)
+
+    @cached_property
+    def work_to_resume(self) -> float:
+        """Cost, per path, of going on where a piece of work ended: by epoch, the data are shuffled again."""
+        return self.data.x.size / 2 if self.epoch_batches and isinstance(self.data, SamplePairs) else 0.0
+
+    @cached_property
+    def work(self) -> float:
+        """Cost of all steps of all paths in cheap steps, which limits should bound; see `work_per_step`."""
+        return self.path_steps * self.work_per_step
 
     @cached_property
     def memory_bytes(self) -> float:
@@ -359,6 +386,19 @@ def _check_memory(plan: EnsemblePlan) -> None:
             allowed=f"at most {MAX_MEMORY / 2**30:g} GiB; this takes {plan.memory_bytes / 2**30:.1f} GiB",
             remedy='Ask for fewer paths or parameters, or use coordinate="model".',
         )
+
+
+def _check_work(plan: EnsemblePlan) -> None:
+    if plan.work <= MAX_WORK:
+        return
+    by_batch = isinstance(plan.data, SamplePairs) and isinstance(plan.dynamics, Sgd)
+    by_batch = by_batch and plan.work > 10 * plan.path_steps
+    raise LimitExceededError(
+        "dynamics.batch_size" if by_batch else "n_paths",
+        given=plan.dynamics.batch_size if by_batch and isinstance(plan.dynamics, Sgd) else plan.n_paths,
+        allowed=f"at most {MAX_WORK:.0e} cheap steps of work; this takes about {plan.work:.2g}",
+        remedy="Ask for smaller batches, fewer paths or a shorter run.",
+    )
 
 
 def _check_edges(edges: NDArray[np.float64] | None) -> None:

@@ -1,6 +1,8 @@
 """When a run samples and records, and how it is cut into pieces of work: all fixed by the plan alone."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +13,9 @@ from equipoise_solver.ensembles.plan import (
     SHARD_BLOCKS,
     STEPS_PER_SAMPLE,
     TASK_BLOCKS,
-    UNIT_PATH_STEPS,
+    UNIT_WORK,
     EnsemblePlan,
 )
-from equipoise_solver.ensembles.problem import Sgd
 
 GOLDEN = 2654435769
 """The golden ratio's fractional part in units of 2**-32: 2**32 (sqrt(5) - 1) / 2."""
@@ -50,7 +51,8 @@ class Schedule:
         blocks_per_unit: blocks of a piece of work.
         n_steps: updates per path; 0 for an SDE.
         duration: SDE time per path; 0 for an update rule, [time].
-        is_stratified: samples lie anywhere in their interval, so that they see all phases of an epoch alike.
+        epoch: batches per epoch where they come by epoch, else 0. Samples then lie anywhere in their
+            intervals, so that they see all phases of an epoch alike.
     """
 
     n_paths: int
@@ -61,7 +63,7 @@ class Schedule:
     blocks_per_unit: int
     n_steps: int
     duration: float
-    is_stratified: bool = False
+    epoch: int = 0
 
     @property
     def n_samples(self) -> int:
@@ -130,11 +132,20 @@ class Schedule:
     def step_of(self, sample: int) -> int:
         """Updates made when sample number `sample` is taken; all of them at the last."""
         end = sample * self.n_steps // self.n_samples
-        if not self.is_stratified or sample in (0, self.n_samples):
+        if not self.epoch or sample in (0, self.n_samples):
             return end
         room = end - (sample - 1) * self.n_steps // self.n_samples
-        # Multiples of the golden ratio fill the interval evenly, whatever the length of an epoch.
-        return end - (sample * GOLDEN % 2**32) * room // 2**32
+        if room < self.epoch:
+            # Multiples of the golden ratio fill the interval evenly, whatever the length of an epoch.
+            return end - (sample * GOLDEN % 2**32) * room // 2**32
+        # All phases in turn, as often as each other; the stride makes any few in a row spread out.
+        return end - (end - sample * self.stride) % self.epoch
+
+    @cached_property
+    def stride(self) -> int:
+        """A stride through the phases of an epoch, prime to their number, next to their golden section."""
+        first = self.epoch * GOLDEN >> 32
+        return next(k for k in range(first, self.epoch + 1) if math.gcd(k, self.epoch) == 1)
 
     def record_times(self) -> NDArray[np.float64]:
         """SDE time or number of updates at each record, the start first, shape (n_records + 1,)."""
@@ -149,25 +160,31 @@ def schedule_of(plan: EnsemblePlan) -> Schedule:
     """The schedule that follows from a plan; sample times do not depend on the number of paths."""
     n_steps = plan.n_steps or 0
     n_records = min(plan.n_records, n_steps) if n_steps else plan.n_records
-    by_epoch = isinstance(plan.dynamics, Sgd) and plan.dynamics.sampling == "epoch"
-    spacing = STEPS_PER_EPOCH_SAMPLE if by_epoch else STEPS_PER_SAMPLE
+    spacing = float(STEPS_PER_EPOCH_SAMPLE if plan.epoch_batches else STEPS_PER_SAMPLE)
+    # The samples that one piece of work can keep reach far enough to be worth shuffling the data again.
+    spacing = max(spacing, plan.work_to_resume / (plan.work_per_step * (MAX_SHOWN // LANES)))
+    # One block from one sample to the next is the least piece of work: dear steps are sampled more often.
+    spacing = max(1.0, min(spacing, UNIT_WORK / (LANES * plan.work_per_step)))
     per_record = max(1, round(plan.typical_steps / n_records / spacing))
     n_samples = n_records * per_record
     paths = min(plan.n_paths, SHARD_BLOCKS * LANES)
-    n_blocks = -(-paths // LANES)
-    blocks = max(1, min(TASK_BLOCKS, n_blocks // 8))
-    lanes = min(paths, blocks * LANES)
-    steps_per_sample = plan.typical_steps / n_samples
-    by_work = UNIT_PATH_STEPS / (lanes * steps_per_sample * plan.work_per_step)
+    work_per_sample = plan.typical_steps / n_samples * plan.work_per_step
+    least = LANES * (plan.work_to_resume + work_per_sample)
+    blocks = max(1, min(TASK_BLOCKS, -(-paths // LANES) // 8, int(UNIT_WORK / least)))
+    by_work = UNIT_WORK / (min(paths, blocks * LANES) * work_per_sample)
+    to_resume = plan.work_to_resume / work_per_sample
     by_memory = MAX_SHOWN // (blocks * LANES)
+    kept = n_samples - int(plan.burn_in * n_samples)
+    if plan.epoch_batches and kept >= 2 * plan.epoch_batches:
+        kept -= kept % plan.epoch_batches
     return Schedule(
         n_paths=plan.n_paths,
         n_records=n_records,
         samples_per_record=per_record,
-        first_kept=int(plan.burn_in * n_samples) + 1,
-        samples_per_unit=int(min(n_samples, max(1, min(by_work, by_memory)))),
+        first_kept=n_samples - kept + 1,
+        samples_per_unit=int(min(n_samples, max(1, min(max(by_work, to_resume), by_memory)))),
         blocks_per_unit=blocks,
         n_steps=n_steps,
         duration=plan.duration or 0.0,
-        is_stratified=by_epoch,
+        epoch=plan.epoch_batches,
     )
