@@ -273,10 +273,13 @@ def default_edges(plan: EnsemblePlan) -> NDArray[np.float64]:
     curvature = (plan.depth + 1) * plan.width ** (2 / (plan.depth + 1) - 1)
     curvature *= max(abs(centre), 1e-3) ** (2 * plan.depth / (plan.depth + 1))
     variance = curvature * plan.temperature * plan.moments.noise(centre) / plan.moments.beta1
-    scale = max(abs(centre), abs(plan.start_value), math.sqrt(variance), 1e-6)
+    # The law's own scale: a start far out is reached by logarithmic bins, and blurs nothing else.
+    typical = plan.typical_value if centre != 0 else min(abs(plan.start_value), 1.0)
+    scale = max(typical, math.sqrt(variance), 1e-6)
     spread = min(max(math.sqrt(variance), 1e-4 * scale), scale)
     about_centre = centre + spread * np.sinh(np.linspace(-1, 1, 601) * math.asinh(1e4 * scale / spread))
-    decades = scale * np.logspace(-9, 1, 201)
+    top = math.log10(max(10.0, 10 * abs(plan.start_value) / scale))
+    decades = scale * np.logspace(-9, top, 20 * math.ceil(9 + top) + 1)
     return np.unique(np.concatenate([about_centre, decades, -decades]))
 
 

@@ -63,7 +63,8 @@ class EnsembleResult:
         variance_standard_error: of the variance, by the delta method; not reliable where E[v^4] is infinite.
         moments: E[v], E[v^2], E[v^3], E[v^4], pooled, shape (4,).
         quantile_levels: shape (q,).
-        quantiles: by interpolation in the histogram, shape (q,); -inf or inf beyond its edges.
+        quantiles: by interpolation in the histogram, within the samples' extent, shape (q,); -inf or inf
+            beyond its edges.
         edges: of the histogram, shape (n + 1,).
         counts: samples per bin, shape (n,).
         underflow: samples below the first edge.
@@ -108,6 +109,7 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
     counts = checkpoint.arrays["counts"]
     levels = np.array(QUANTILE_LEVELS)
     edges = plan.histogram_edges
+    low, high = checkpoint.arrays["extent"]
     n_lost = int(checkpoint.scalars["n_lost"])
     n_absorbed = int(checkpoint.scalars["n_absorbed"])
     mean, error, variance, variance_error, moments = _summary(paths, origin=plan.moments.minimum)
@@ -124,7 +126,7 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
         variance_standard_error=variance_error,
         moments=moments,
         quantile_levels=levels,
-        quantiles=histogram_quantiles(levels, edges, counts),
+        quantiles=histogram_quantiles(levels, edges, counts, extent=(float(low), float(high))),
         edges=edges,
         counts=counts[1:-1],
         underflow=int(counts[0]),

@@ -61,6 +61,7 @@ class _Outcome:
 
     counts: NDArray[np.int64]
     total: float
+    extent: tuple[float, float]
     records: Means
     record_range: tuple[int, int]
     paths: Means | None
@@ -76,6 +77,7 @@ def begin(plan: EnsemblePlan) -> Checkpoint:
     n_records = schedule.n_records + 1
     arrays: Arrays = {
         "counts": np.zeros(plan.histogram_edges.size + 1, dtype=np.int64),
+        "extent": np.array([np.inf, -np.inf]),
         **_stored("records", Means.empty((len(plan.observables), n_records))),
         **_stored("paths", Means.empty((N_PATH_MEANS,))),
     }
@@ -188,13 +190,14 @@ def _do_unit(work: tuple[EnsemblePlan, Schedule, _Kernels, Arrays, Unit]) -> _Ou
     status_before = views["shard_status"].copy()
     shown = _initial_sample(plan, kernels, views, lanes) if unit.samples[0] == 0 else None
     samples = _drive(plan, schedule, kernels, views, lanes, unit)
-    counts, total = _accumulate(plan, schedule, views, lanes, samples[0], unit)
+    counts, total, extent = _accumulate(plan, schedule, views, lanes, samples[0], unit)
     records, record_range = _records(plan, schedule, samples, shown, unit)
     changed = views["shard_status"] != status_before
     is_last = unit.samples[1] == schedule.n_samples
     return _Outcome(
         counts=counts,
         total=total,
+        extent=extent,
         records=records,
         record_range=record_range,
         paths=_path_means(schedule, views, lanes) if is_last else None,
@@ -250,9 +253,10 @@ def _accumulate(
     lanes: NDArray[np.int64],
     v: NDArray[np.float64],
     unit: Unit,
-) -> tuple[NDArray[np.int64], float]:
-    """Add samples after burn-in to the sums per path; their histogram, and their sum about the origin."""
+) -> tuple[NDArray[np.int64], float, tuple[float, float]]:
+    """Add samples after burn-in to the sums per path; their histogram, sum about the origin, and extent."""
     total = 0.0
+    extent = (np.inf, -np.inf)
     counts = np.zeros(plan.histogram_edges.size + 1, dtype=np.int64)
     first = max(0, schedule.first_kept - 1 - unit.samples[0])
     if first < v.shape[0]:
@@ -267,7 +271,9 @@ def _accumulate(
         )
         views["shard_sums"][...] = sums.reshape(N_POWERS, lanes.size, LANES).transpose(1, 0, 2)
         total = float(np.nansum(v[first:] - plan.moments.minimum))
-    return counts, total
+        low, high = np.fmin.reduce(v[first:], axis=None), np.fmax.reduce(v[first:], axis=None)
+        extent = (np.inf, -np.inf) if np.isnan(low) else (float(low), float(high))
+    return counts, total, extent
 
 
 def _records(
@@ -324,6 +330,8 @@ def _merge(arrays: Arrays, scalars: dict[str, Any], outcomes: Iterable[_Outcome]
     """Merge what pieces of work add, in their order, block by block."""
     for outcome in outcomes:
         arrays["counts"] += outcome.counts
+        low, high = arrays["extent"]
+        arrays["extent"] = np.array([min(low, outcome.extent[0]), max(high, outcome.extent[1])])
         first, stop = outcome.record_range
         for b in range(outcome.records.count.shape[0]):
             _merge_into(arrays, "records", (slice(None), slice(first, stop)), outcome.records, b)

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from equipoise_solver.ensembles import EnsemblePlan, GaussianPairs, Sgd, advance, begin, finish
+from equipoise_solver.ensembles import (
+    Balanced,
+    EnsemblePlan,
+    GaussianPairs,
+    Gd,
+    Sgd,
+    Sgf,
+    advance,
+    begin,
+    finish,
+)
 from equipoise_solver.ensembles.accumulators import (
     Means,
     accumulate,
@@ -53,6 +63,46 @@ def test_quantiles_interpolate() -> None:
     found = histogram_quantiles(levels, np.array([0.0, 1.0, 3.0]), np.array([10, 50, 25, 15]))
     np.testing.assert_allclose(found, [-np.inf, -np.inf, 0.5, 1.0, np.inf])
     assert np.isnan(histogram_quantiles(levels, np.array([0.0, 1.0]), np.zeros(3, dtype=np.int64))).all()
+
+
+def test_quantiles_stay_within_the_samples() -> None:
+    """Interpolation never leaves the samples: one number has that number for all its quantiles."""
+    levels, edges, counts = np.array([0.01, 0.5, 0.99]), np.array([0.0, 1.0, 3.0]), np.array([0, 10, 10, 0])
+    found = histogram_quantiles(levels, edges, counts, extent=(0.3, 2.0))
+    np.testing.assert_allclose(found, [0.3, 1.0, 2.0])
+    np.testing.assert_array_equal(histogram_quantiles(levels, edges, counts, extent=(0.7, 0.7)), [0.7] * 3)
+
+
+def test_quantiles_of_a_run_without_spread_are_exact() -> None:
+    """Gradient descent at its minimum has exactly that quantile."""
+    plan = EnsemblePlan(
+        depth=1, data=GaussianPairs(1.0, 1.0), dynamics=Gd(0.1), n_paths=3, n_steps=64, seed=1
+    )
+    found = finish(plan, advance(plan, begin(plan), budget=1e9))
+    assert (found.quantiles == 1.0).all()
+
+
+def test_a_start_far_out_does_not_blur_the_quantiles() -> None:
+    """From v = 1e9 the quantiles after burn-in are those of a start at the minimum, within a bin of 2 %."""
+    low, high = (
+        EnsemblePlan(
+            depth=1,
+            data=GaussianPairs(1.0, 1.0),
+            dynamics=Sgf(0.02),
+            coordinate="model",
+            init=Balanced(start),
+            n_paths=2000,
+            duration=10.0,
+            n_records=20,
+            seed=4,
+        )
+        for start in (1.0, 1e9)
+    )
+    near, far = (finish(plan, advance(plan, begin(plan), budget=1e12)) for plan in (low, high))
+    np.testing.assert_allclose(far.quantiles[2:5], near.quantiles[2:5], rtol=0.04)
+    np.testing.assert_allclose(far.quantiles, near.quantiles, rtol=0.15)
+    assert far.quantiles[0] > 0
+    assert high.histogram_edges[-1] >= 1e9
 
 
 @pytest.mark.parametrize("n_paths", [1, 40])

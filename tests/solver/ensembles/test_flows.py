@@ -179,7 +179,7 @@ def test_mirrored_data_give_mirrored_paths() -> None:
     assert (minus.observables["sign"].mean == -1).all()
 
 
-def test_the_wrong_sector_is_absorbed() -> None:
+def test_above_the_critical_temperature_paths_are_absorbed() -> None:
     """At T > Tc every path dies out: it is absorbed at 0, counted, and stays in the averages as 0."""
     plan = EnsemblePlan(
         depth=1,
@@ -197,6 +197,7 @@ def test_the_wrong_sector_is_absorbed() -> None:
     assert found.n_diverged == 0
     assert found.n_averaged == 300
     assert found.observables["value"].mean[-1] == 0
+    assert found.quantiles[0] >= 0
     assert found.observables["sign"].mean[-1] == 0
     assert "absorbed" in found.notes[0]
 

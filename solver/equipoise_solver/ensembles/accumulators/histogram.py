@@ -5,7 +5,11 @@ from numpy.typing import NDArray
 
 
 def histogram_quantiles(
-    levels: NDArray[np.float64], edges: NDArray[np.float64], counts: NDArray[np.int64]
+    levels: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    *,
+    extent: tuple[float, float] = (-np.inf, np.inf),
 ) -> NDArray[np.float64]:
     """Quantiles by linear interpolation within bins.
 
@@ -13,14 +17,17 @@ def histogram_quantiles(
         levels: probabilities, shape (q,), each in (0, 1).
         edges: increasing, shape (n + 1,).
         counts: shape (n + 2,): below the first edge, the bins, from the last edge on.
+        extent: least and largest sample, which no quantile passes.
 
     Returns:
         values, shape (q,); -inf or inf where the quantile lies below or beyond the edges; NaN without
-        samples.
+        samples. Where all samples are one number, that number.
     """
     total = counts.sum()
     if total == 0:
         return np.full(levels.shape, np.nan)
+    if extent[0] == extent[1]:
+        return np.full(levels.shape, extent[0])
     reached = np.cumsum(counts[:-1]) / total
     wanted = np.searchsorted(reached, levels, side="left")
     values = np.empty(levels.shape)
@@ -32,4 +39,4 @@ def histogram_quantiles(
         else:
             share = (level - reached[bin_index - 1]) / (reached[bin_index] - reached[bin_index - 1])
             values[i] = edges[bin_index - 1] + share * (edges[bin_index] - edges[bin_index - 1])
-    return values
+    return np.where(np.isfinite(values), np.clip(values, *extent), values)
