@@ -41,7 +41,7 @@ def get_metrics(resources: ResourcesDep) -> PlainTextResponse:
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
-@health_router.get("/healthz")
+@health_router.get("/healthz", response_model_exclude_none=True)
 async def is_healthy() -> Health:
     """Answer as long as this process runs."""
     return Health(status="ok", version=__version__)
