@@ -213,13 +213,7 @@ def _initial_sample(
 ) -> NDArray[np.float64]:
     shown = np.full((3, 1, lanes.size * LANES), np.nan)
     kernels.show(
-        kernels.features,
-        views["shard_state"],
-        views["shard_status"],
-        lanes,
-        plan.scheme.numbers,
-        plan.scheme.bound,
-        shown,
+        kernels.features, views["shard_state"], views["shard_status"], lanes, plan.scheme.numbers, shown
     )
     return shown
 
@@ -241,31 +235,13 @@ def _drive(
     tables = (key_of(plan.seed), first_path, source.numbers, source.table)
     pointers = (kernels.draw, kernels.step, kernels.features, views["shard_state"])
     if plan.scheme.clock == "adaptive":
-        kernels.drive(
-            *pointers,
-            *common,
-            schedule.interval,
-            *tables,
-            plan.scheme.numbers,
-            scratch,
-            plan.scheme.bound,
-            shown,
-        )
+        kernels.drive(*pointers, *common, schedule.interval, *tables, plan.scheme.numbers, scratch, shown)
     else:
         times = schedule.steps_at(unit.samples)
         shuffles = np.zeros((LANES, source.work_columns), dtype=np.int32)
         momentum = views["shard_momentum"]
         kernels.drive(
-            *pointers,
-            momentum,
-            *common,
-            times,
-            *tables,
-            shuffles,
-            plan.scheme.numbers,
-            scratch,
-            plan.scheme.bound,
-            shown,
+            *pointers, momentum, *common, times, *tables, shuffles, plan.scheme.numbers, scratch, shown
         )
     return shown
 
