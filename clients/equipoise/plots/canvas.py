@@ -151,9 +151,13 @@ def model_name(model: specs.Diagonal | specs.DiagonalLimit) -> str:
 
 def law_name(law: specs.Law) -> str:
     """Phase and temperatures of a law for a title."""
-    words = [f"{law.phase} phase", f"T = {number(law.temperature)}"]
-    if law.critical_temperature is not None:
-        words.append(f"Tc = {number(law.critical_temperature)}")
+    temperature, critical = law.temperature, law.critical_temperature
+    # Close to the critical point, as many digits as it takes to tell the two apart.
+    is_near = critical is not None and temperature != critical and number(temperature) == number(critical)
+    digits = 8 if is_near else 4
+    words = [f"{law.phase} phase", f"T = {temperature:.{digits}g}"]
+    if critical is not None:
+        words.append(f"Tc = {critical:.{digits}g}")
     if law.mode_vanishes_at is not None and has_density(law):
         words.append(f"mode vanishes at T* = {number(law.mode_vanishes_at)}")
     return ", ".join(words)

@@ -82,14 +82,11 @@ def distance_text(distance: specs.Distance, dynamics: specs.SGD | specs.SGF | sp
     if distance.ks is None or distance.ks_bound is None:
         return ""
     is_beyond = distance.ks > distance.ks_bound
-    parts = [
-        f"KS distance {number(distance.ks)} {'>' if is_beyond else '<'} {number(distance.ks_bound)} "
-        "(sampling error)"
-    ]
-    if distance.mean_z is not None and abs(distance.mean_z) > LARGEST_Z:
-        parts.append(f"mean off by {abs(distance.mean_z):.0f} standard errors")
-        is_beyond = True
-    text = ", ".join(parts)
-    if not is_beyond:
-        return text
-    return f"{text}: {'short burn-in or large step' if dynamics.kind == 'sgf' else 'finite learning rate'}"
+    sign = ">" if is_beyond else "<"
+    text = f"KS distance {number(distance.ks)} {sign} {number(distance.ks_bound)} (sampling error)"
+    is_off = distance.mean_z is not None and abs(distance.mean_z) > LARGEST_Z
+    if is_off:
+        text += f"\nmean off by {abs(distance.mean_z or 0.0):.0f} standard errors"
+    if is_beyond or is_off:
+        text += ": finite step or burn-in" if dynamics.kind == "sgf" else ": finite learning rate"
+    return text

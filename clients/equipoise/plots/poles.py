@@ -39,7 +39,7 @@ class Pole:
 
     def __str__(self) -> str:
         name = "v" if self.is_one_sided else "|v|"
-        return f"pole at v = 0: P({name} < {self.reach:.2g}) = {_percent(self.mass)}"
+        return f"pole at v = 0: P({name} < {self.reach:.2g}) {_percent(self.mass)}"
 
 
 def pole_of(density: specs.Density, shown: tuple[float, float]) -> Pole | None:
@@ -91,5 +91,5 @@ def _at(x: Array, v: Array, p: Array) -> Array:
 
 
 def _percent(share: float) -> str:
-    """Percentage with four digits, never rounded up to all."""
-    return "> 99.99 %" if share > 0.9999 else f"{100 * share:.4g} %"
+    """Percentage with four digits, never rounded up to all, and its sign of comparison."""
+    return "> 99.99 %" if share > 0.9999 else f"= {100 * share:.4g} %"

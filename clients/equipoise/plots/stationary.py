@@ -100,8 +100,9 @@ def _draw_tails(law: specs.Law, ax: "Axes") -> None:
     ax.set_xlim(np.abs(v[seen]).min() / 1.5, np.abs(v[seen]).max() * 1.5)
     ax.set_ylim(p[seen].min() / 3.0, p[seen].max() * 3.0)
     # Labels between the decades would run into each other.
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
+    ax.xaxis.set_major_locator(LogLocator(numticks=6))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("|v|")
     ax.set_ylabel("p(v)  [1/v]")

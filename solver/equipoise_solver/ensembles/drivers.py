@@ -28,12 +28,9 @@ from equipoise_solver.ensembles.compiled import (
     state_scalar,
     update_signature,
 )
-from equipoise_solver.ensembles.schemes.product_update import DIVERGED
 
 RUNNING, LOST, ABSORBED = 0, 1, 2
 """Status of a path: on its way; diverged, its state is where it was found; absorbed at v = 0."""
-FLOW_BOUND = 1e150
-"""|v| from which a path of an SDE counts as diverged; an excursion that far has a chance of 1e-75 (D = 1)."""
 
 
 @inlined
@@ -57,13 +54,15 @@ def _put(shown: Any, sample: Any, place: Any, status: Any, out: Any) -> None:
         shown[i, sample, place] = value
 
 
-def show_blocks(features: Any, state: Any, status: Any, lanes: Any, numbers: Any, shown: Any) -> None:
+def show_blocks(
+    features: Any, state: Any, status: Any, lanes: Any, numbers: Any, bound: Any, shown: Any
+) -> None:
     """Features of every path now, into shown[:, 0, :]; shape (3, 1, blocks * LANES)."""
     out = np.zeros(3)
     for b in range(state.shape[0]):
         for j in range(lanes[b]):
             if status[b, j] == RUNNING:
-                status[b, j] = _show(features, state[b], j, numbers, out, FLOW_BOUND)
+                status[b, j] = _show(features, state[b], j, numbers, out, bound)
             _put(shown, 0, b * LANES + j, status[b, j], out)
 
 
@@ -83,6 +82,7 @@ def run_flow(
     table: Any,
     numbers: Any,
     work: Any,
+    bound: Any,
     shown: Any,
 ) -> None:
     """Take blocks of an SDE scheme through shown.shape[1] sample times, `interval` apart.
@@ -120,7 +120,7 @@ def run_flow(
                 if active[j] == 0:
                     continue
                 if left[j] == 0.0:
-                    status[b, j] = _show(features, state[b], j, numbers, out, FLOW_BOUND)
+                    status[b, j] = _show(features, state[b], j, numbers, out, bound)
                     _put(shown, done[j], b * LANES + j, status[b, j], out)
                     done[j] += 1
                     left[j] = interval
@@ -152,6 +152,7 @@ def run_updates(
     shuffles: Any,
     numbers: Any,
     work: Any,
+    bound: Any,
     shown: Any,
 ) -> None:
     """Take blocks of an update rule through the steps times[0] .. times[-1], sampling at times[1:]."""
@@ -168,7 +169,7 @@ def run_updates(
                 step(state[b], momentum[b], batch, taken[b], n, numbers, work)
             for j in range(n):
                 if status[b, j] == RUNNING:
-                    status[b, j] = _show(features, state[b], j, numbers, out, DIVERGED)
+                    status[b, j] = _show(features, state[b], j, numbers, out, bound)
                 _put(shown, i, b * LANES + j, status[b, j], out)
 
 
@@ -180,6 +181,7 @@ def show_kernel(precision: str) -> Any:
         array_of(types.uint8, 2),
         array_of(I8, 1),
         array_of(F8, 1),
+        F8,
         array_of(F8, 3),
     )
     return compiled(show_blocks, signature)
@@ -203,6 +205,7 @@ def flow_kernel(precision: str) -> Any:
         array_of(F8, 2),
         array_of(F8, 1),
         array_of(F8, 2),
+        F8,
         array_of(F8, 3),
     )
     return compiled(run_flow, signature)
@@ -229,6 +232,7 @@ def update_kernel(precision: str) -> Any:
         array_of(types.int32, 2),
         array_of(F8, 1),
         array_of(F8, 2),
+        F8,
         array_of(F8, 3),
     )
     return compiled(run_updates, signature)

@@ -211,6 +211,7 @@ class EnsemblePlan:
             learning_rate=self.dynamics.learning_rate,
             momentum=self.dynamics.momentum,
             weight_decay=self.dynamics.weight_decay,
+            power=self.moments.beta1,
         )
 
     @cached_property

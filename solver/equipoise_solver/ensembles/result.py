@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles.accumulators import Means, histogram_quantiles
 from equipoise_solver.ensembles.plan import QUANTILE_LEVELS, EnsemblePlan
+from equipoise_solver.ensembles.problem import GaussianPairs, Sgd, Sgf
 from equipoise_solver.ensembles.schedule import schedule_of
 
 
@@ -18,7 +19,7 @@ class LostPath:
     Attributes:
         path: its number.
         steps: updates it made before.
-        value: v where it was found, None if it is not finite.
+        value: v where it was found lost, which is beyond the bound; None if it is not finite.
     """
 
     path: int
@@ -52,9 +53,11 @@ class EnsembleResult:
     Attributes:
         n_paths: paths asked for.
         n_averaged: paths behind the averages, n_paths - n_diverged.
-        n_diverged: paths that were lost: not finite, or |v| >= 1e30 (sgd, gd) or 1e150 (sgf); the averages
-            leave them out, the histogram holds their samples up to then.
-        n_absorbed: paths that reached |v| < 1e-300 and stay at v = 0; they count as 0 in all averages.
+        n_diverged: paths that were lost: not finite, or |v| beyond the bound of the scheme, from which sgd
+            and gd do not come back (`schemes.product_update.escape_bound`), 1e150 for sgf. The averages leave
+            them out altogether; series and histogram hold their samples up to then.
+        n_absorbed: paths that stay at v = 0 and count as 0 in all averages: below |v| = 1e-300 in the
+            coordinate "model", otherwise with all |u| below 1e-300^(1/(D+1)).
         path_steps: steps taken in all.
         n_samples: samples of each path behind its averages.
         mean: of v; NaN without paths.
@@ -119,7 +122,7 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
         n_diverged=n_lost,
         n_absorbed=n_absorbed,
         path_steps=int(checkpoint.scalars["path_steps"]),
-        n_samples=schedule.n_samples - schedule.first_kept + 1,
+        n_samples=schedule.n_kept,
         mean=mean,
         standard_error=error,
         variance=variance,
@@ -133,7 +136,7 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
         overflow=int(counts[-1]),
         observables=_series(plan, checkpoint, schedule.record_times()),
         lost=tuple(LostPath(int(p), int(s), v) for p, s, v in checkpoint.scalars["lost"]),
-        notes=_notes(n_lost, n_absorbed, plan.n_paths),
+        notes=_notes(plan, n_lost, n_absorbed),
     )
 
 
@@ -175,12 +178,49 @@ def _series(plan: EnsemblePlan, checkpoint: Checkpoint, time: NDArray[np.float64
     }
 
 
-def _notes(n_lost: int, n_absorbed: int, n_paths: int) -> tuple[str, ...]:
+def _notes(plan: EnsemblePlan, n_lost: int, n_absorbed: int) -> tuple[str, ...]:
     notes = []
     if n_lost:
         notes.append(
-            f"{n_lost} of {n_paths} paths diverged; left out of averages: they are conditional on survival."
+            f"{n_lost} of {plan.n_paths} paths diverged; left out of averages: they are conditional on "
+            f"survival. Time series, histogram and quantiles hold their samples up to |v| = "
+            f"{plan.scheme.bound:.3g}."
         )
     if n_absorbed:
-        notes.append(f"{n_absorbed} of {n_paths} paths were absorbed at v = 0 and count as 0.")
+        notes.append(f"{n_absorbed} of {plan.n_paths} paths were absorbed at v = 0 and count as 0.")
+    if n_absorbed and zero_repels(plan):
+        notes.append(
+            "At this temperature 0 does not attract: the floor of floating-point numbers, |v| = 1e-300, "
+            "absorbed paths that would come back."
+        )
+    if has_heavy_tail(plan):
+        notes.append(
+            "The tail of v is heavy: E[v^4] is infinite, so variance_standard_error is not reliable. "
+            "Quantiles are robust."
+        )
     return tuple(notes)
+
+
+def zero_repels(plan: EnsemblePlan) -> bool:
+    """Whether T < Tc = (b2 - gamma)/g(0) in the sector of the start, for two layers."""
+    if plan.depth != 1 or not isinstance(plan.dynamics, Sgf):
+        return False
+    pull = plan.moments.beta2 * (-1.0 if plan.start_value < 0 else 1.0) - plan.dynamics.weight_decay
+    return bool(plan.temperature * plan.moments.noise(0.0) < pull)
+
+
+def has_heavy_tail(plan: EnsemblePlan) -> bool:
+    """Whether E[v^4] of the stationary law is infinite.
+
+    For the SDE with D >= 1 the density falls as v^(-5 + 3/(D+1)); for D = 0 the drift and the noise of
+    E[v^4], -8 (d b1 + gamma) + 24 d^2 T a1, decide. SGD has the same tail or a heavier one on unbounded data.
+    """
+    unbounded = isinstance(plan.dynamics, Sgf) or (
+        isinstance(plan.dynamics, Sgd) and isinstance(plan.data, GaussianPairs)
+    )
+    if not unbounded or plan.temperature == 0 or plan.moments.alpha1 == 0:
+        return False
+    if plan.depth >= 1:
+        return True
+    pull = plan.width * plan.moments.beta1 + plan.dynamics.weight_decay
+    return bool(3 * plan.width**2 * plan.temperature * plan.moments.alpha1 >= pull)

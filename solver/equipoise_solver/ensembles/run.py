@@ -213,7 +213,13 @@ def _initial_sample(
 ) -> NDArray[np.float64]:
     shown = np.full((3, 1, lanes.size * LANES), np.nan)
     kernels.show(
-        kernels.features, views["shard_state"], views["shard_status"], lanes, plan.scheme.numbers, shown
+        kernels.features,
+        views["shard_state"],
+        views["shard_status"],
+        lanes,
+        plan.scheme.numbers,
+        plan.scheme.bound,
+        shown,
     )
     return shown
 
@@ -235,13 +241,31 @@ def _drive(
     tables = (key_of(plan.seed), first_path, source.numbers, source.table)
     pointers = (kernels.draw, kernels.step, kernels.features, views["shard_state"])
     if plan.scheme.clock == "adaptive":
-        kernels.drive(*pointers, *common, schedule.interval, *tables, plan.scheme.numbers, scratch, shown)
+        kernels.drive(
+            *pointers,
+            *common,
+            schedule.interval,
+            *tables,
+            plan.scheme.numbers,
+            scratch,
+            plan.scheme.bound,
+            shown,
+        )
     else:
         times = schedule.steps_at(unit.samples)
         shuffles = np.zeros((LANES, source.work_columns), dtype=np.int32)
         momentum = views["shard_momentum"]
         kernels.drive(
-            *pointers, momentum, *common, times, *tables, shuffles, plan.scheme.numbers, scratch, shown
+            *pointers,
+            momentum,
+            *common,
+            times,
+            *tables,
+            shuffles,
+            plan.scheme.numbers,
+            scratch,
+            plan.scheme.bound,
+            shown,
         )
     return shown
 
@@ -259,6 +283,7 @@ def _accumulate(
     extent = (np.inf, -np.inf)
     counts = np.zeros(plan.histogram_edges.size + 1, dtype=np.int64)
     first = max(0, schedule.first_kept - 1 - unit.samples[0])
+    v = v[: max(0, schedule.last_kept - unit.samples[0])]
     if first < v.shape[0]:
         sums = np.ascontiguousarray(views["shard_sums"].transpose(1, 0, 2)).reshape(N_POWERS, -1)
         accumulate(
@@ -304,8 +329,7 @@ def _records(
 
 def _path_means(schedule: Schedule, views: Arrays, lanes: NDArray[np.int64]) -> Means:
     """Time averages of paths that were not lost, of shape (blocks, N_PATH_MEANS)."""
-    n_kept = schedule.n_samples - schedule.first_kept + 1
-    averages = views["shard_sums"] / n_kept
+    averages = views["shard_sums"] / schedule.n_kept
     values = np.concatenate([averages, averages[:, :1] + averages[:, 1:2]], axis=1)
     there = (np.arange(LANES) < lanes[:, None]) & (views["shard_status"] != LOST)
     return block_means(np.where(there[:, None, :], values, np.nan))

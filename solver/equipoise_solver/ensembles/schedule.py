@@ -71,6 +71,16 @@ class Schedule:
         return self.n_records * self.samples_per_record
 
     @property
+    def last_kept(self) -> int:
+        """Last sample that is averaged: by epoch, the end of the run is out of turn and left out."""
+        return max(self.first_kept, self.n_samples - 1) if self.epoch else self.n_samples
+
+    @property
+    def n_kept(self) -> int:
+        """Samples per path that are averaged."""
+        return self.last_kept - self.first_kept + 1
+
+    @property
     def interval(self) -> float:
         """SDE time between samples, [time]."""
         return self.duration / self.n_samples
@@ -175,8 +185,9 @@ def schedule_of(plan: EnsemblePlan) -> Schedule:
     to_resume = plan.work_to_resume / work_per_sample
     by_memory = MAX_SHOWN // (blocks * LANES)
     kept = n_samples - int(plan.burn_in * n_samples)
-    if plan.epoch_batches and kept >= 2 * plan.epoch_batches:
-        kept -= kept % plan.epoch_batches
+    if plan.epoch_batches and kept > 2 * plan.epoch_batches:
+        # Whole turns through the phases, and the end of the run, which is not averaged.
+        kept -= (kept - 1) % plan.epoch_batches
     return Schedule(
         n_paths=plan.n_paths,
         n_records=n_records,

@@ -202,6 +202,36 @@ def test_above_the_critical_temperature_paths_are_absorbed() -> None:
     assert "absorbed" in found.notes[0]
 
 
+@pytest.mark.parametrize(("temperature", "repels"), [(0.3, True), (0.36, False)])
+def test_the_floor_is_noted_below_the_critical_temperature(temperature: float, repels: bool) -> None:
+    """Paths absorbed below Tc = b2/g(0) = 1/3 come with a note, as only the floor of numbers held them."""
+    plan = EnsemblePlan(
+        depth=1,
+        data=DATA,
+        dynamics=Sgf(temperature),
+        n_paths=4,
+        duration=0.01,
+        coordinate="model",
+        init=Balanced(1e-305),
+        seed=1,
+        n_records=2,
+    )
+    found = result(plan)
+    assert found.n_absorbed == 4
+    assert any("floor" in note for note in found.notes) == repels
+
+
+@pytest.mark.parametrize(
+    ("depth", "temperature", "heavy"), [(1, 0.1, True), (1, 0.0, False), (0, 0.1, False), (0, 0.2, True)]
+)
+def test_heavy_tails_are_noted(depth: int, temperature: float, heavy: bool) -> None:
+    """Where E[v^4] is infinite (depth 0: from T = b1/(3 d a1) = 1/6 on) a note names quantiles."""
+    plan = EnsemblePlan(
+        depth=depth, data=DATA, dynamics=Sgf(temperature), n_paths=4, duration=0.1, seed=1, n_records=2
+    )
+    assert any("Quantiles" in note for note in result(plan).notes) == heavy
+
+
 def test_opposite_signs_relax_to_the_sector_of_beta2() -> None:
     """From normal starts, unbalanced and of both signs, two layers end in the sector of b2 and balanced."""
     plan = EnsemblePlan(

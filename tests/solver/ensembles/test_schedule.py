@@ -45,6 +45,16 @@ def test_samples_visit_all_phases_evenly(n_records: int) -> None:
     assert shares(0).max() == 1.0
 
 
+@pytest.mark.parametrize("n_records", [200, 37, 1])
+def test_averaged_samples_fall_on_all_phases_equally_often(n_records: int) -> None:
+    """Where intervals hold an epoch, the averaged samples make whole turns through its phases."""
+    schedule = schedule_of(plan_of(n_records=n_records))
+    steps = schedule.steps_at((0, schedule.n_samples))[schedule.first_kept : schedule.last_kept + 1]
+    counts = np.bincount(steps % 3, minlength=3)
+    assert counts.min() == counts.max()
+    assert counts.sum() == schedule.n_kept >= 60
+
+
 def every_step(rng: np.random.Generator, *, n_paths: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """v = u w at steps 301 .. 600 of SGD by epoch that shuffles with NumPy, shape (300, n_paths)."""
     start = np.sum(X * DATA.y) / np.sum(X * X)

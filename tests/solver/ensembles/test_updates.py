@@ -200,6 +200,38 @@ def test_explosions_are_counted_and_left_out() -> None:
     assert str(found.n_diverged) in found.notes[0]
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_escaping_paths_do_not_swamp_the_series(depth: int) -> None:
+    """Series hold no sample beyond the bound, from which 1 in 10^4 paths at most would have come back."""
+    plan = EnsemblePlan(
+        depth=depth,
+        data=GaussianPairs(1.0, 1.0),
+        dynamics=Sgd(0.15, 1),
+        n_paths=4096,
+        n_steps=400,
+        seed=1,
+        observables=("value",),
+    )
+    found = result(plan)
+    bound = plan.scheme.bound
+    growth = 2 * 0.15 * (depth + 1) * bound ** (2 * depth / (depth + 1))
+    assert growth == pytest.approx(1e4)
+    assert found.n_diverged > 100
+    series = found.observables["value"]
+    assert (np.abs(series.mean) < 0.01 * bound).all()
+    assert all(lost.value is None or abs(lost.value) >= bound for lost in found.lost)
+    assert f"{bound:.3g}" in found.notes[0]
+
+
+def test_linear_regression_has_no_escape_by_size() -> None:
+    """For depth 0 the growth does not depend on v: only the farthest bound counts."""
+    plan = EnsemblePlan(
+        depth=0, data=PAIRS, dynamics=Sgd(0.1), n_paths=8, n_steps=20, seed=1, init=Balanced(1e20)
+    )
+    assert plan.scheme.bound == 1e30
+    assert result(plan).n_diverged == 0
+
+
 def test_normal_starts_have_their_moments(seed: int) -> None:
     """Normal starts have mean 0 and their variance in every parameter; the first record shows it."""
     plan = EnsemblePlan(

@@ -2,9 +2,11 @@
 
     g = 2 (A v - B) dv/dtheta + 2 gamma theta,   m <- mu m + g,   theta <- theta - eta m
 
-A path whose |v| reaches the bound is frozen there: `taken` keeps the number of its updates before that.
+A path whose |v| reaches the bound of `escape_bound` is frozen there: `taken` keeps the number of its updates
+before that.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,15 @@ from equipoise_solver.ensembles.schemes.products import (
 )
 from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
 
-DIVERGED = 1e30
-"""|v| from which a path counts as diverged: the next step multiplies it by about (eta v)^2 for depth 1."""
+FARTHEST = 1e30
+"""|v| from which a path counts as diverged in any case."""
+ESCAPE_GROWTH = 1e4
+"""Relative change of the parameters per step, 2 eta A |dv/dtheta|^2, from which a path does not come back.
+
+Each further step multiplies v by about its square and more. The way back to a change of order 1 needs a batch
+that puts 1 - 2 eta A |dv/dtheta|^2 / (D + 1) below ESCAPE_GROWTH**-0.5: a chance of about 1e-4 for one
+Gaussian pair per batch, and far less for larger batches.
+"""
 
 
 def step(state: Any, momentum: Any, batch: Any, taken: Any, lanes: Any, numbers: Any, work: Any) -> None:
@@ -30,7 +39,7 @@ def step(state: Any, momentum: Any, batch: Any, taken: Any, lanes: Any, numbers:
     product_gradient(state, 0, work, 0, value, tail, lanes, layers, width)
     for j in range(lanes):
         v = work[value, j]
-        alive = abs(v) < DIVERGED
+        alive = abs(v) < numbers[6]
         work[value, j] = 2.0 * (batch[0, j] * v - batch[1, j])
         work[tail, j] = 1.0 if alive else 0.0
         taken[j] += np.int64(alive)
@@ -49,11 +58,35 @@ def features(state: Any, lane: Any, numbers: Any, out: Any) -> Any:
     return product_features(state, lane, np.int64(numbers[3]), np.int64(numbers[4]), numbers[5], out)
 
 
-def scheme(*, depth: int, width: int, learning_rate: float, momentum: float, weight_decay: float) -> Scheme:
-    """The update rule for any depth >= 0; its state is the parameters."""
+def escape_bound(*, depth: int, width: int, learning_rate: float, power: float) -> float:
+    """|v| from which a path counts as diverged, at most FARTHEST.
+
+    There 2 eta b1 |dv/dtheta|^2 is ESCAPE_GROWTH for the network with the smallest gradient at that v, which
+    is balanced: |dv/dtheta|^2 = (D+1) d^(2/(D+1)-1) |v|^(2D/(D+1)). Depth 0 grows at a rate that does not
+    depend on v, so there only FARTHEST counts.
+
+    Args:
+        depth: D >= 0.
+        width: d >= 1.
+        learning_rate: eta > 0.
+        power: b1 = E[x^2] >= 0.
+    """
+    if depth == 0 or power <= 0:
+        return FARTHEST
+    layers = depth + 1
+    logarithm = math.log(ESCAPE_GROWTH / 2) - math.log(learning_rate) - math.log(power) - math.log(layers)
+    logarithm -= (2 / layers - 1) * math.log(width)
+    return math.exp(min(logarithm * layers / (2 * depth), math.log(FARTHEST)))
+
+
+def scheme(
+    *, depth: int, width: int, learning_rate: float, momentum: float, weight_decay: float, power: float
+) -> Scheme:
+    """The update rule for any depth >= 0; its state is the parameters, `power` is E[x^2] of the data."""
     layers = depth + 1
     n = layers * width
     threshold = absorption_threshold(depth)
+    bound = escape_bound(depth=depth, width=width, learning_rate=learning_rate, power=power)
     return Scheme(
         name="product_update",
         clock="steps",
@@ -64,6 +97,9 @@ def scheme(*, depth: int, width: int, learning_rate: float, momentum: float, wei
         features=features,
         n_state=n,
         n_work=n + 2,
-        numbers=np.array([learning_rate, momentum, weight_decay, layers, width, threshold], dtype=np.float64),
+        numbers=np.array(
+            [learning_rate, momentum, weight_decay, layers, width, threshold, bound], dtype=np.float64
+        ),
+        bound=bound,
         to_state=identity,
     )

@@ -29,6 +29,8 @@ class Scheme:
         n_work: rows of working memory per block.
         numbers: parameters, shape (n,).
         to_state: from parameters theta, shape (width*(depth + 1), paths), to states, shape (n_state, paths).
+        bound: |v| from which a path counts as diverged. For an SDE an excursion that far has a chance of
+            1e-75 (D = 1).
         typical_rate: steps per unit of time near the start and the minimum, [1/time]; 0 for an update rule.
     """
 
@@ -43,6 +45,7 @@ class Scheme:
     n_work: int
     numbers: NDArray[np.float64]
     to_state: ToState
+    bound: float = 1e150
     typical_rate: float = 0.0
 
 
