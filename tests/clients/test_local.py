@@ -70,6 +70,13 @@ def submitted(board: JobBoard, work: Stepwise, **options: Any) -> str:
     return job_id
 
 
+def until_running(board: JobBoard, job_id: str) -> None:
+    """Return once the job runs: then it holds the thread of the board until its gate lets it go."""
+    states = board.follow(job_id)
+    while (state := next(states)) is None or state["status"] != "running":
+        pass
+
+
 def test_progress_is_seen_chunk_by_chunk(board: JobBoard) -> None:
     """Each chunk changes progress and live numbers; the end gives the solution and its time."""
     work = Stepwise()
@@ -90,9 +97,7 @@ def test_a_running_job_stops_at_the_next_chunk(board: JobBoard) -> None:
     """Cancelling takes effect between chunks."""
     work = Stepwise()
     job_id = submitted(board, work)
-    states = board.follow(job_id)
-    while (state := next(states)) is None or state["status"] != "running":
-        pass
+    until_running(board, job_id)
     assert board.cancel(job_id)["status"] == "cancelling"
     work.gate.release()
     assert board.wait(job_id, DEADLINE_S)["status"] == "cancelled"
@@ -105,9 +110,7 @@ def test_queued_jobs_wait_by_priority(board: JobBoard) -> None:
     """One job runs at a time; of the others the one of higher priority goes first."""
     first, second, third = Stepwise(0.1), Stepwise(0.2), Stepwise(0.3)
     running = submitted(board, first)
-    states = board.follow(running)
-    while (state := next(states)) is None or state["status"] != "running":
-        pass
+    until_running(board, running)
     low, high = submitted(board, second), submitted(board, third, priority=5)
     assert board.state(low)["queue_position"] == 1
     assert board.state(high)["queue_position"] == 0
@@ -147,14 +150,19 @@ def test_a_job_beyond_its_time_is_timed_out(board: JobBoard) -> None:
 
 
 def test_closing_stops_the_jobs(board: JobBoard) -> None:
-    """`close` cancels what runs and what waits, and returns."""
+    """`close` cancels what waits, stops what runs at its next chunk, and returns."""
     work = Stepwise()
     running, waiting = submitted(board, work), submitted(board, Stepwise(0.2))
-    for _ in range(4):
-        work.gate.release()
-    board.close()
-    assert board.state(waiting)["status"] == "cancelled"
-    assert board.state(running)["status"] in ("cancelled", "succeeded")
+    until_running(board, running)
+    closing = threading.Thread(target=board.close)
+    closing.start()
+    # The first job holds the thread of the board at its gate, so the second one cannot have begun.
+    assert board.wait(waiting, DEADLINE_S)["status"] == "cancelled"
+    assert board.state(running)["status"] == "cancelling"
+    work.gate.release()
+    closing.join(DEADLINE_S)
+    assert not closing.is_alive()
+    assert board.state(running)["status"] == "cancelled"
 
 
 def test_a_spec_is_solved_in_this_process() -> None:
