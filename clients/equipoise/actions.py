@@ -99,7 +99,7 @@ def health(options: Namespace) -> int:
     """Say whether the service is up."""
     with _client(options) as client:
         content = client.health()
-    rows = [(name, str(value)) for name, value in content.items()]
+    rows = [(name, str(value)) for name, value in content.items() if value is not None]
     _print(json.dumps(content) if options.json else aligned(rows or [("status", "ok")]))
     return OK
 

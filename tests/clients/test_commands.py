@@ -150,6 +150,13 @@ def test_cancel_jobs_upload_and_health(url: str, fake: FakeService, tmp_path: Pa
         assert said in json.dumps(json.loads(capsys.readouterr().out))
 
 
+def test_health_shows_what_is_known(url: str, fake: FakeService, capsys: Captured) -> None:
+    """`health` has no line for a field that the service leaves empty."""
+    fake.faults = [httpx.Response(200, json={"status": "ok", "version": "9.9", "workers": None})]
+    assert main(["health", "--url", url]) == 0
+    assert capsys.readouterr().out == "status   ok\nversion  9.9\n"
+
+
 def test_failed_jobs_give_1(url: str, fake: FakeService, capsys: Captured) -> None:
     """A job that failed, or is not done in time, gives exit code 1 and says why on standard error."""
     fake.states = [job_state("failed", error={"code": "internal_error", "message": "Broken."})]
