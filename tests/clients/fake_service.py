@@ -16,6 +16,15 @@ from equipoise.operations import Operations
 from equipoise.retries import RetryPolicy
 
 JOB_ID = "job_" + "0" * 32
+HEALTH = {"status": "ok", "version": "9.9"}
+DATASET = {
+    "id": "ds_" + "1" * 32,
+    "n_rows": 3,
+    "x": "x",
+    "y": "y",
+    "bytes_stored": 48,
+    "created_at": "2026-01-02T03:04:05Z",
+}
 AT_ONCE = RetryPolicy(first_s=0.0, cap_s=0.0)
 
 
@@ -51,15 +60,30 @@ def job_state(status: str = "queued", **changes: Any) -> dict[str, Any]:
         "finished_at": None,
         "error": None,
         "live": {},
-        "links": {},
+        "worker": None,
+        "links": {name: f"/v1/jobs/{JOB_ID}/{name}" for name in ("result", "events", "arrays")}
+        | {"self": f"/v1/jobs/{JOB_ID}"},
     }
     return state | changes
 
 
 def problem(status: int, code: str, **more: Any) -> httpx.Response:
     """A refusal with problem details."""
-    content = {"type": f"about:blank#{code}", "title": "Refused", "status": status, "code": code, **more}
-    headers = {"content-type": "application/problem+json", "x-request-id": "req_1"}
+    content = {
+        "type": f"urn:equipoise:problem:{code}",
+        "title": "Refused",
+        "status": status,
+        "detail": "Because.",
+        "code": code,
+        "errors": [],
+        "request_id": "req_1",
+        **more,
+    }
+    headers = {
+        "content-type": "application/problem+json",
+        "x-request-id": "req_1",
+        "cache-control": "no-store",
+    }
     return httpx.Response(status, json=content, headers=headers)
 
 
@@ -116,10 +140,10 @@ class FakeService:
             f"GET {job}/events": self._events,
             f"POST {job}/cancel": lambda: httpx.Response(202, json=job_state("cancelling")),
             f"DELETE {job}": lambda: httpx.Response(204),
-            "POST /v1/datasets": lambda: httpx.Response(201, json={"id": "ds_" + "1" * 32, "n_rows": 3}),
+            "POST /v1/datasets": lambda: httpx.Response(201, json=DATASET),
             "GET /v1/limits": lambda: httpx.Response(200, json={"max_paths": 7}),
             "GET /v1/workers": lambda: httpx.Response(200, json={"workers": [{"id": "w"}]}),
-            "GET /healthz": lambda: httpx.Response(200, json={"status": "ok"}),
+            "GET /healthz": lambda: httpx.Response(200, json=HEALTH),
         }
         answer = answers.get(f"{request.method} {request.url.path}")
         return answer() if answer else problem(404, "job_not_found", detail="There is no such job.")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 from tests.clients.examples import SIMULATE, STATIONARY
-from tests.clients.fake_service import AT_ONCE, JOB_ID, FakeService, event, job_state
+from tests.clients.fake_service import AT_ONCE, HEALTH, JOB_ID, FakeService, event, job_state
 
 from equipoise import AsyncClient, ClosedClientError, JobRecord, TransportError
 
@@ -42,7 +42,7 @@ def test_calls_are_those_of_the_sync_client(fake: FakeService) -> None:
         assert (await client.upload(([1, 2, 3], [1, 2, 4]))).n_rows == 3
         assert await client.limits() == {"max_paths": 7}
         assert await client.workers() == [{"id": "w"}]
-        assert await client.health() == {"status": "ok"}
+        assert await client.health() == HEALTH
 
     run_with(fake, body)
 
@@ -77,7 +77,7 @@ def test_failures_are_retried_and_translated(fake: FakeService) -> None:
 
     async def body(client: AsyncClient) -> None:
         fake.faults = [httpx.ConnectError("refused")]
-        assert await client.health() == {"status": "ok"}
+        assert await client.health() == HEALTH
         fake.faults = [httpx.ConnectError("refused")] * 9
         with pytest.raises(TransportError):
             await client.health()

@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 from tests.clients.examples import SIMULATE, STATIONARY
-from tests.clients.fake_service import JOB_ID, FakeService, job_state
+from tests.clients.fake_service import HEALTH, JOB_ID, FakeService, job_state
 
 from equipoise import Client, InvalidArgumentError, InvalidSpecError, JobRecord, NotFoundError, specs
 
@@ -161,7 +161,7 @@ def test_what_a_shared_service_shows(client: Client) -> None:
     """Limits, workers and health are plain content."""
     assert client.limits() == {"max_paths": 7}
     assert client.workers() == [{"id": "w"}]
-    assert client.health() == {"status": "ok"}
+    assert client.health() == HEALTH
 
 
 @pytest.mark.parametrize(
