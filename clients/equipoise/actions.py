@@ -127,18 +127,32 @@ def read_spec(source: str) -> Any:
     """Read a spec from a JSON file, or from standard input if the name is "-".
 
     Raises:
-        InvalidArgumentError: there is no such file, or it holds no JSON.
+        InvalidArgumentError: there is no such file, or it holds no JSON, or says something twice.
     """
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unrepeated)
     except OSError as error:
         allowed = f"a readable JSON file, or - for standard input ({error.strerror})"
     except UnicodeDecodeError:
         allowed = "a file in UTF-8"
     except json.JSONDecodeError as error:
         allowed = f"JSON (line {error.lineno}, column {error.colno}: {error.msg})"
+    except _RepeatedNameError as error:
+        allowed = f"each name once in an object ({error} is there twice)"
     raise InvalidArgumentError("spec", given=source, allowed=allowed)
+
+
+class _RepeatedNameError(Exception):
+    """An object in a file names something twice."""
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedNameError(repr(next(name for name in names if names.count(name) > 1)))
+    return content
 
 
 def _client(options: Namespace) -> Client:

@@ -1,5 +1,6 @@
 """JSON bodies: bounded while they stream in, read once, with the right content type."""
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -36,13 +37,16 @@ class JsonRequest(Request):
         """The content of the body; NaN and infinities pass, for validation to name their field.
 
         Raises:
-            MalformedError: the body is not JSON.
+            MalformedError: the body is not JSON, or says something twice.
         """
         if not hasattr(self, "_json"):
             try:
-                self._json = pydantic_core.from_json(await self.body(), allow_inf_nan=True)
+                content = pydantic_core.from_json(await self.body(), allow_inf_nan=True)
+                # That parser lets the last of two equal names win; this one shows them all.
+                json.loads(self._body, object_pairs_hook=_refuse_repeated)
             except ValueError as error:
                 raise _no_json(f"The body is not JSON: {sentence(error)[:-1]}", self._body) from None
+            self._json = content
         return self._json
 
 
@@ -119,6 +123,17 @@ def _no_json(what: str, body: bytes) -> MalformedError:
     return MalformedError(
         message, code="malformed_json", errors=[blame("body", message, given=given, allowed=allowed)]
     )
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            shown = repr(name[:_ECHO_BYTES])
+            message = f"{shown} is there twice in one object: need each name once. Remove one of them."
+            entry = blame("body", message, given=f"{shown} twice", allowed="each name once in an object")
+            raise MalformedError(message, errors=[entry])
+        names.add(name)
 
 
 def _check_content_type(request: Request) -> None:

@@ -181,6 +181,14 @@ def test_bad_specs_give_2(text: str, tmp_path: Path, capsys: Captured) -> None:
     assert err.startswith("equipoise: ")
 
 
+def test_a_name_given_twice_is_refused(tmp_path: Path, capsys: Captured) -> None:
+    """A spec file that says something twice is not read as if it said it once."""
+    path = tmp_path / "spec.json"
+    path.write_text('{"task": "stationary", "temperature": 0.1, "temperature": 0.2}')
+    assert main(["solve", str(path)]) == 2
+    assert "'temperature' is there twice" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -213,6 +213,25 @@ def test_nan_is_refused_with_its_field(api: AppClient) -> None:
     assert (problem["errors"][0]["field"], problem["errors"][0]["given"]) == ("temperature", "nan")
 
 
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (json.dumps({"spec": STATIONARY})[:-2] + ', "temperature": 1.0}}', "temperature"),
+        (json.dumps({"spec": STATIONARY})[:-1] + ', "spec": {}}', "spec"),
+        ('{"spec": {"data": [{"a:b": {}, "\\u0061:b": 1}]}}', "a:b"),
+        ('{"spec": {"' + "k" * 500 + '": 1, "' + "k" * 500 + '": 1}}', "k" * 40),
+    ],
+)
+def test_a_name_that_is_there_twice_is_refused(api: AppClient, body: str, name: str) -> None:
+    for path in ("/v1/solve", "/v1/jobs"):
+        problem = assert_problem(api.post(path, content=body, headers=JSON), 400, "malformed_request")
+        (entry,) = problem["errors"]
+        assert entry["field"] == "body"
+        assert name in entry["given"]
+        assert "twice" in problem["detail"]
+        assert len(problem["detail"]) < 300
+
+
 def test_errors_of_the_solver_are_refusals_with_its_field(real_api: AppClient) -> None:
     spec = STATIONARY | {"data": {"kind": "dataset", "id": f"ds_{'0' * 32}"}}
     for path in ("/v1/solve", "/v1/jobs"):
