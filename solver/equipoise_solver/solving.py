@@ -1,16 +1,20 @@
 """Spec in, chunks of work, solution out."""
 
 import os
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from equipoise_solver.checkpoint import CHECKPOINT_VERSION, Checkpoint
-from equipoise_solver.errors import InvalidModelError
+from equipoise_solver.errors import InvalidModelError, SolverError
 from equipoise_solver.specs import (
     Compare,
     CompareSolution,
     Simulate,
     SimulateSolution,
+    Spec,
     Stationary,
     StationarySolution,
     parse_spec,
@@ -23,6 +27,16 @@ __all__ = ["CHECKPOINT_VERSION", "Checkpoint", "Cost", "LoadDataset", "Work", "p
 # Path-steps between two reports of progress: a fraction of a second of work.
 _REPORT_EVERY = 20_000_000
 
+_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+# What is allowed, where the words of pydantic do not say it in those of a spec.
+_ALLOWED = {
+    "missing": "a value",
+    "extra_forbidden": "only fields that exist: this one does not",
+    "model_attributes_type": "an object",
+}
+_TAGS = ("task", "kind")
+_ECHO_CHARACTERS = 80
+
 
 def prepare(spec: Any, *, load_dataset: LoadDataset | None = None) -> Work:
     """Validate a spec, resolve its data, and return the work that it is.
@@ -32,10 +46,10 @@ def prepare(spec: Any, *, load_dataset: LoadDataset | None = None) -> Work:
         load_dataset: maps a dataset id to its (x, y); needed for data of kind "dataset".
 
     Raises:
-        pydantic.ValidationError: a field is unknown, missing, of the wrong kind or out of bounds.
-        SolverError: the fields are valid one by one, but describe nothing that can be solved.
+        SolverError: a field is unknown, missing, of the wrong kind or out of bounds (code "invalid_spec"), or
+            the fields are valid one by one, but describe nothing that can be solved.
     """
-    match parse_spec(spec):
+    match _parsed(spec):
         case Stationary() as stationary:
             return StationaryWork(stationary, load_dataset=load_dataset)
         case Simulate() as simulate:
@@ -70,8 +84,8 @@ def solve(
         The solution; `solution.model_dump(mode="json")` is what the HTTP API returns.
 
     Raises:
-        pydantic.ValidationError: a field is unknown, missing, of the wrong kind or out of bounds.
-        SolverError: the fields are valid one by one, but describe nothing that can be solved.
+        SolverError: a field is unknown, missing, of the wrong kind or out of bounds (code "invalid_spec"), or
+            the fields are valid one by one, but describe nothing that can be solved.
     """
     if device not in ("auto", "cpu"):
         raise InvalidModelError("device", given=device, allowed="'auto' or 'cpu'")
@@ -83,3 +97,76 @@ def solve(
         if on_progress is not None:
             on_progress(checkpoint.fraction, checkpoint.live)
     return work.finish(checkpoint)
+
+
+def _parsed(spec: Any) -> Spec:
+    try:
+        return parse_spec(spec)
+    except ValidationError as error:
+        # The library below is no part of the promise, and its message names inner parts instead of fields.
+        raise _refused(spec, error) from None
+
+
+def _refused(spec: Any, error: ValidationError) -> SolverError:
+    """The refusal of the first wrong field; its remedy names the others."""
+    first, *others = error.errors(include_url=False)
+    context: Mapping[str, Any] = first.get("ctx", {})
+    field = _path(spec, first)
+    more = sorted({_path(spec, other) for other in others} - {field})
+    also = f"Refused too: {', '.join(more[:5])}{', ...' * (len(more) > 5)}." if more else ""
+    if first["type"] == "does_not_fit":
+        remedy = str(context["message"]).partition(f"need {context['allowed']}.")[2].strip()
+        given = context.get("given")
+    else:
+        remedy = ""
+        # The input of a missing field is what surrounds it, that of a wrong tag the whole part.
+        given = None if first["type"] in ("missing", "union_tag_not_found") else first["input"]
+        given = context.get("tag", given)
+    remedy = " ".join(part for part in (remedy, also) if part)
+    return SolverError(field, given=_shown(given), allowed=_allowed(first, context), remedy=remedy)
+
+
+def _allowed(item: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    tag = str(context.get("discriminator", ""))
+    if "expected_tags" in context:
+        return f"a {tag.strip(chr(39))} among {context['expected_tags']}"
+    if tag:
+        return f"a field {tag}"
+    if item["type"] == "does_not_fit":
+        return str(context["allowed"])
+    bounds = [f"{sign} {context[name]}" for name, sign in _BOUNDS.items() if name in context]
+    says = str(item["msg"]).removeprefix("Input should be ")
+    return " and ".join(bounds) or _ALLOWED.get(item["type"], says)
+
+
+def _path(spec: Any, item: Mapping[str, Any]) -> str:
+    """Dotted path of a field as the user wrote it: pydantic's location without the tags of unions."""
+    names: list[str] = []
+    node = spec
+    for part in item["loc"]:
+        is_tag = any(_child(node, tag) == part for tag in _TAGS) and _child(node, part) is None
+        if not is_tag:
+            names.append(str(part)[:_ECHO_CHARACTERS])
+            node = _child(node, part)
+    if item["type"] == "does_not_fit":
+        names.append(str(item["ctx"]["field"]))
+    return ".".join(names) or "spec"
+
+
+def _child(node: Any, part: int | str) -> Any:
+    match node:
+        case Mapping():
+            return node.get(part)
+        case list() | tuple() if isinstance(part, int):
+            return node[part] if part < len(node) else None
+        case _:
+            return None
+
+
+def _shown(value: Any) -> Any:
+    """A value as JSON has it, and of bounded size."""
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**64 else f"an integer of {value.bit_length()} bits"
+    return (value if isinstance(value, str) else reprlib.repr(value))[:_ECHO_CHARACTERS]

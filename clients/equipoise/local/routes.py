@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from equipoise.answers import NEEDS_JOB
 from equipoise.connection import client_version
@@ -25,7 +25,6 @@ from equipoise.errors import (
 from equipoise.local.datasets import DatasetShelf
 from equipoise.local.jobs import JobBoard, checked_timeout
 from equipoise.records import FINAL_STATUSES
-from equipoise.spec_check import refused
 
 JSON_KIND = {"content-type": "application/json"}
 STREAM_KIND = {"content-type": "text/event-stream"}
@@ -100,7 +99,7 @@ class LocalService:
                 checkpoint = work.advance(checkpoint, budget=10**9, threads=self._threads)
             return _model(work.finish(checkpoint))
         except ValueError as error:
-            raise _refusal(work.spec, error) from error
+            raise _refusal(error) from error
 
     def _submit(self, request: Request) -> Response:
         content = _content(request)
@@ -169,7 +168,7 @@ class LocalService:
         except ImportError as error:
             raise _no_solver(error) from error
         except ValueError as error:
-            raise _refusal(spec, error) from error
+            raise _refusal(error) from error
 
 
 def _solver() -> Callable[..., Any]:
@@ -188,12 +187,10 @@ def _n_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _refusal(spec: Any, error: ValueError) -> ClientError:
+def _refusal(error: ValueError) -> ClientError:
     """Turn what the solver says against a spec into what the client raises."""
     if isinstance(error, ClientError):
         return error
-    if isinstance(error, ValidationError):
-        return refused(spec, error)
     # The solver's own errors are recognised by what they carry: their module is not the client's to import.
     field = getattr(error, "field", "")
     given, allowed = getattr(error, "given", None), str(getattr(error, "allowed", ""))
