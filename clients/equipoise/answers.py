@@ -83,8 +83,11 @@ def error_of(response: Response) -> ApiError | UnexpectedAnswerError:
     code = str(problem.get("code") or "")
     title = str(problem.get("title") or f"HTTP status {response.status}").rstrip(".")
     detail = str(problem.get("detail") or "")
-    said = detail if detail.startswith(title) else f"{title}. {detail}".strip()
     errors = [_field_error(item) for item in problem.get("errors") or () if isinstance(item, Mapping)]
+    if any(error.message and error.message.rstrip(".") in detail for error in errors):
+        # The detail is made of the messages of the fields, which are listed anyway.
+        detail = ""
+    said = detail if detail.startswith(title) else f"{title}. {detail}".strip()
     remedy = REMEDIES.get(response.status, "")
     return _class_of(response.status, code)(
         f"{said} {remedy}".strip(),

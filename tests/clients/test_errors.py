@@ -51,6 +51,27 @@ def test_field_errors_are_carried_and_shown(client: Client, fake: FakeService) -
     assert "data.id: there is none. Given: 'ds_9'. Allowed: an uploaded id." in str(caught.value)
 
 
+def test_nothing_is_said_twice(client: Client, fake: FakeService) -> None:
+    """The service's detail repeats what is wrong with the fields; the message says it once."""
+    said = "column 'x' is constant (1.0): need two different values."
+    field = {"field": "x", "message": said, "given": "1.0 in every row", "allowed": "two different values"}
+    fake.faults = [
+        problem(422, "invalid_dataset", title="The dataset is useless", detail=said, errors=[field])
+    ]
+    with pytest.raises(equipoise.ApiError) as caught:
+        client.job(JOB_ID)
+    assert str(caught.value) == f"The dataset is useless.\n  x: {said} Given: '1.0 in every row'."
+    detail = "n_paths: Input should be at least 1; n_steps: Input should be at least 1"
+    fields = [{"field": name, "message": "Input should be at least 1"} for name in ("n_paths", "n_steps")]
+    fake.faults = [problem(422, "invalid_request", title="No", detail=detail, errors=fields)]
+    with pytest.raises(equipoise.ApiError) as caught:
+        client.job(JOB_ID)
+    assert str(caught.value).count("Input should be at least 1") == 2
+    fake.faults = [problem(422, "invalid_request", title="No", detail="Try less.", errors=fields)]
+    with pytest.raises(equipoise.ApiError, match="Try less"):
+        client.job(JOB_ID)
+
+
 def subclasses(parent: type[Exception]) -> list[type[Exception]]:
     return [parent, *(below for child in parent.__subclasses__() for below in subclasses(child))]
 
