@@ -2,12 +2,14 @@
 
 import io
 import os
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.columns import ROLES, RefusedColumnsError, choose
 from equipoise.effects import Request
 from equipoise.errors import InvalidArgumentError
 
@@ -37,7 +39,7 @@ def upload_request(source: Any, *, x: Any, y: Any) -> Request:
             raise InvalidArgumentError("source", given=None, allowed="a path, or both columns as x= and y=")
         columns = {"x": x, "y": y}
     elif hasattr(source, "keys"):
-        columns = {"x": _picked(source, "x", x), "y": _picked(source, "y", y)}
+        columns = dict(zip(ROLES, _picked(source, x, y), strict=True))
     elif isinstance(source, tuple) and len(source) == 2:
         columns = {"x": source[0], "y": source[1]}
     else:
@@ -62,16 +64,18 @@ def _file_request(path: Path, x: Any, y: Any) -> Request:
     return _request(content, kind, {name: column for name, column in (("x", x), ("y", y)) if column})
 
 
-def _picked(source: Any, name: str, column: Any) -> Any:
-    key = name if column is None else column
-    names = list(source.keys())
-    if column is None and key not in names and len(names) == 2:
-        key = names[0 if name == "x" else 1]
-    if key not in names:
-        raise InvalidArgumentError(
-            name, given=key, allowed=f"one of the columns {', '.join(map(str, names))}"
-        )
-    return source[key]
+def _picked(source: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """The columns x and y of a mapping, told apart as those of a file are."""
+    for role, name in zip(ROLES, (x, y), strict=True):
+        if not isinstance(name, Hashable):
+            raise InvalidArgumentError(role, given=name, allowed="the name of a column")
+    try:
+        first, second = choose(list(source.keys()), x, y)
+    except RefusedColumnsError as refused:
+        error = refused.error
+        argument = "source" if error.field == "file" else error.field
+        raise InvalidArgumentError(argument, given=error.given, allowed=error.allowed) from None
+    return source[first], source[second]
 
 
 def _numbers(name: str, column: Any) -> NDArray[np.float64]:

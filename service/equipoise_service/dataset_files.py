@@ -128,7 +128,7 @@ def _choose(names: Sequence[str], choice: Choice) -> tuple[str, str]:
         field = "x" if choice.y is None else "y"
         message = (
             f"x and y are both column {_short(x)!r}: need two different ones of {shown}. "
-            "Name both with the query parameters x and y."
+            "Name both, for example x=bmi and y=target."
         )
         raise _refused(message, field=field, given=_short(x), allowed=f"two of {shown}")
     return x, y
@@ -148,10 +148,9 @@ def _match(names: Sequence[str], choice: Choice, shown: str) -> tuple[str, str]:
     if x in names and y in names:
         return x, y
     raise _refused(
-        f"cannot tell which of the columns {shown} are x and y: "
-        "name them with the query parameters x and y, for example ?x=bmi&y=target.",
+        f"cannot tell which of the columns {shown} are x and y: name both, for example x=bmi and y=target.",
         given=shown,
-        allowed="columns named x and y, only two columns, or ?x=NAME&y=NAME",
+        allowed="columns named x and y, only two columns, or x=NAME and y=NAME",
     )
 
 

@@ -172,6 +172,7 @@ def test_what_a_shared_service_shows(client: Client) -> None:
         ({"x": [1, 2, 3], "y": [4, 5, 6], "z": "no numbers"}, {}),
         ({"a": [1, 2, 3], "b": [4, 5, 6]}, {}),
         ({"a": [1, 2, 3], "b": [4, 5, 6], "c": [7, 8, 9]}, {"x": "a", "y": "b"}),
+        ({"a": [4, 5, 6], "b": [1, 2, 3]}, {"x": "b"}),
     ],
 )
 def test_arrays_are_uploaded_as_npz(
@@ -209,6 +210,10 @@ def test_files_are_uploaded_as_they_are(client: Client, fake: FakeService, tmp_p
         (([1, float("nan")], [1, 2]), {}, "x"),
         (([1, 2], ["a", "b"]), {}, "y"),
         ({"a": [1, 2], "b": [1, 2]}, {"x": "c", "y": "b"}, "x"),
+        ({"a": [1, 2], "b": [1, 2]}, {"x": "a", "y": "a"}, "y"),
+        ({"x": [1, 2], "y": [1, 2], "z": [1, 2]}, {"y": "x"}, "y"),
+        ({"a": [1, 2], "b": [1, 2], "c": [1, 2]}, {}, "source"),
+        ({"a": [1, 2], "b": [1, 2]}, {"x": [1, 2]}, "x"),
     ],
 )
 def test_bad_uploads_are_not_sent(

@@ -218,11 +218,13 @@ def test_uploaded_data_are_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a,b\n1,2\n3,x\n", "Column 'b', row 2 holds 'x'"),
-        ("a,b\n1,2\n3\n", "row 3 has 1 cells"),
-        ("a,b\n1,2\n1,3\n", "constant"),
+        ("a,b\n1,2\n3,x\n", "line 3, column 'b' is 'x'"),
+        ("a,b\n1,2\n3\n", "line 3 has 1 cells"),
+        ("a,b\n1,2\n1,3\n", "column 'a' is constant"),
         ("", "empty"),
-        ("a,b,c\n1,2,3\n4,5,6\n", "no column 'x'"),
+        ("a,b,c\n1,2,3\n4,5,6\n", "cannot tell which of the columns 'a', 'b', 'c' are x and y"),
+        ("x,x,y\n1,2,3\n4,5,6\n", "2 columns are named 'x', and x is one of them"),
+        ("a,a\n1,2\n4,5\n", "2 columns are named 'a'"),
     ],
 )
 def test_bad_uploads_say_where(tmp_path: Path, text: str, says: str) -> None:

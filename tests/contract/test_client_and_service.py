@@ -1,14 +1,19 @@
 """The client against the real service, and in this process: one contract, kept by both."""
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from tests.support.servers import Service, clean_environment
 
@@ -157,6 +162,92 @@ def test_useless_uploads_are_refused(client: Client, tmp_path: Path, text: str) 
         client.upload(path)
     assert 400 <= caught.value.status < 500
     assert caught.value.code
+
+
+def table(**columns: Any) -> bytes:
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def twice_named_table(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    parquet.write_table(pa.Table.from_arrays([pa.array(X)] * len(names), names=list(names)), buffer)
+    return buffer.getvalue()
+
+
+def archive(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def twice_named_archive(*names: str) -> bytes:
+    buffer, member = io.BytesIO(), io.BytesIO()
+    np.save(member, np.array(X))
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as file:
+        warnings.simplefilter("ignore")  # The archive warns of the repeated name that is wanted here.
+        for name in names:
+            file.writestr(f"{name}.npy", member.getvalue())
+    return buffer.getvalue()
+
+
+X = [0.5, -1.25, 3.0]
+BAD_UPLOADS: list[tuple[str, bytes, dict[str, str]]] = [
+    ("csv", b"x,x,y\n1,2,3\n2,3,4\n", {}),
+    ("csv", b"a,a\n1,2\n2,3\n", {}),
+    ("csv", b"a,a,y\n1,2,3\n2,3,4\n", {"x": "a"}),
+    ("csv", b"x,y\n1,2\n2,3\n", {"x": "x", "y": "x"}),
+    ("csv", b"x,y,z\n1,2,3\n2,3,4\n", {"x": "y"}),
+    ("csv", b"a,b,c\n1,2,3\n2,3,4\n", {}),
+    ("csv", b"a,b,c\n1,2,3\n2,3,4\n", {"y": "b"}),
+    ("csv", b"x,y\n1,2\n2,3\n", {"x": "z"}),
+    ("csv", b"a\0,b\n1,2\n2,3\n", {}),
+    ("csv", b"a" * 201 + b",b\n1,2\n2,3\n", {}),
+    ("csv", b"", {}),
+    ("csv", b"x,y\n", {}),
+    ("csv", b"x,y\n1,2\n", {}),
+    ("csv", b"x,y\n1,2\n1,3\n", {}),
+    ("csv", b"x;y\n1;2\n2;3\n", {}),
+    ("csv", b"1,2\n3,4\n", {}),
+    ("csv", b"x,y\n1,2\n2,much\n", {}),
+    ("csv", b"x,y\n1,2\n\n1_0,2\n", {}),
+    ("csv", b"x,y\n1,2\n1e300,2\n", {}),
+    ("csv", b"x,y\n1,2\n3", {}),
+    ("csv", b"\xff\xfe\x00", {}),
+    ("csv", b'x,y\n"1,2\n', {}),
+    ("npz", twice_named_archive("x", "x", "y"), {}),
+    ("npz", archive(x=X, y=X, z=X), {"x": "y"}),
+    ("npz", archive(x=X, y=X[:2]), {}),
+    ("npz", archive(x=np.ones((2, 2)), y=X), {}),
+    ("npz", archive(x=np.array(["a", "b"]), y=X), {}),
+    ("npz", archive(x=np.array([1, None], dtype=object), y=X), {}),
+    ("npz", archive(x=[1.0, np.inf, 2.0], y=X), {}),
+    ("npz", b"x,y\n1,2\n", {}),
+    ("parquet", twice_named_table("x", "x", "y"), {}),
+    ("parquet", table(x=X, y=X), {"x": "y", "y": "y"}),
+    ("parquet", table(x=X, y=["a", "b", "c"]), {}),
+    ("parquet", table(x=[1.0, None, 2.0], y=X), {}),
+    ("parquet", b"x,y\n1,2\n", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "content", "names"), BAD_UPLOADS)
+def test_bad_uploads_are_refused_alike(
+    remote: Client, tmp_path: Path, kind: str, content: bytes, names: dict[str, str]
+) -> None:
+    """An upload is refused in this process with the very error of the service."""
+    path = tmp_path / f"data.{kind}"
+    path.write_bytes(content)
+    refusals: list[ApiError] = []
+    with Client.local() as here:
+        for each in (here, remote):
+            with pytest.raises(ApiError) as caught:
+                each.upload(path, **names)
+            refusals.append(caught.value)
+    first, second = refusals
+    assert (first.status, first.code, first.errors) == (second.status, second.code, second.errors)
+    assert str(first) == str(second)
 
 
 def test_refusals_of_the_solver_name_the_field(client: Client) -> None:

@@ -128,7 +128,7 @@ def test_columns_are_chosen_by_name(api: AppClient) -> None:
         (b"x,y\n1,2\n1_0,2\n", "csv", "", "line 3, column 'x' is '1_0'"),
         (b"x,y\n1,2\n1e300,2\n", "csv", "", "row 2 of column 'x' is 1e+300"),
         (b"x,y\n1,2\n3", "csv", "", "line 3 has 1 cells"),
-        (b"a,b,c\n1,2,3\n", "csv", "", "?x="),
+        (b"a,b,c\n1,2,3\n", "csv", "", "x=bmi and y=target"),
         (CSV, "csv", "?x=z", "x='z' is no column"),
         (npz(x=np.array([1, None], dtype=object), y=np.array(Y)), "npz", "", "pickled"),
         (npz(x=np.ones((2, 2)), y=np.array(Y)), "npz", "", "shape (2, 2)"),
