@@ -27,8 +27,10 @@ NEEDS_JOB = "needs_job"
 SPEC_CODES = frozenset(
     {"invalid_spec", "invalid_model", "unstable_step", "unsupported_combination", "limit_exceeded"}
 )
+# What a service without a word of its own, or a proxy before it, is busy with.
+BUSY = "The service does not answer now"
 REMEDIES = {
-    401: "Pass token=..., or set EQUIPOISE_TOKEN.",
+    401: "Give the token of the service, or set EQUIPOISE_TOKEN.",
     403: "Ask for a token that may do this.",
     429: "Wait a little, or send fewer requests at once.",
     502: "Try again in a while.",
@@ -81,20 +83,24 @@ def error_of(response: Response) -> ApiError | UnexpectedAnswerError:
         return UnexpectedAnswerError(_not_ours(response))
     problem = problem or {}
     code = str(problem.get("code") or "")
-    title = str(problem.get("title") or f"HTTP status {response.status}").rstrip(".")
+    title = str(problem.get("title") or BUSY).rstrip(".")
     detail = str(problem.get("detail") or "")
     errors = [_field_error(item) for item in problem.get("errors") or () if isinstance(item, Mapping)]
+    if "Authorization" in detail:
+        # That is how to speak to it over HTTP; the remedy says the same in the client's words.
+        detail = ""
     if any(error.message and error.message.rstrip(".") in detail for error in errors):
         # The detail is made of the messages of the fields, which are listed anyway.
         detail = ""
     said = detail if detail.startswith(title) else f"{title}. {detail}".strip()
-    remedy = REMEDIES.get(response.status, "")
     return _class_of(response.status, code)(
-        f"{said} {remedy}".strip(),
+        said,
         status=response.status,
         code=code,
         errors=errors,
         request_id=problem.get("request_id") or response.headers.get("x-request-id"),
+        # A busy service that says something says when to come back, too.
+        remedy="" if detail and response.status in RETRIED_STATUSES else REMEDIES.get(response.status, ""),
     )
 
 
@@ -113,6 +119,7 @@ def _field_error(item: Mapping[str, Any]) -> FieldError:
         message=str(item.get("message") or ""),
         given=item.get("given"),
         allowed=str(item.get("allowed") or ""),
+        remedy=str(item.get("remedy") or ""),
     )
 
 
@@ -125,9 +132,8 @@ def _problem(response: Response) -> dict[str, Any] | None:
 
 
 def _not_ours(response: Response) -> str:
-    kind = response.headers.get("content-type", "no content type")
+    kind = response.headers.get("content-type", "of no type").split(";")[0]
     return (
-        f"HTTP status {response.status} with {kind}: {shortened(response.body)} "
-        "is not what Equipoise answers. "
-        "Check the base URL and any proxy in between."
+        f"What answered is not Equipoise: {shortened(response.body.decode('utf-8', 'replace'))} "
+        f"({kind}, {response.status}). Check the URL and any proxy in between."
     )

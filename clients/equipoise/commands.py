@@ -1,17 +1,18 @@
 """The command line `equipoise`: a thin skin on the client.
 
-Results go to standard output, messages to standard error. Exit codes: 0 ok, 1 the job failed, 2 bad usage,
-3 the service cannot be reached; 130 after Ctrl-C.
+Results go to standard output, messages to standard error; with --json an error is one JSON object there.
+Exit codes: 0 ok, 1 the job failed, 2 bad usage, 3 the service cannot be reached; 130 after Ctrl-C.
 """
 
 import os
 import sys
 from argparse import Action, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from equipoise import actions
 from equipoise.connection import DEFAULT_URL, TOKEN_VARIABLE, URL_VARIABLE, client_version
+from equipoise.error_report import UsageError, as_json, as_text
 from equipoise.errors import (
     ApiError,
     ClientError,
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return actions.OK
     except ClientError as error:
-        sys.stderr.write(f"equipoise: {error}\n")
+        sys.stderr.write(as_json(error) if "--json" in given else as_text(error))
         return exit_code(error)
 
 
@@ -70,7 +71,7 @@ def exit_code(error: ClientError) -> int:
 
 def parser() -> ArgumentParser:
     """Build the parser of all commands."""
-    top = ArgumentParser(
+    top = _Parser(
         prog="equipoise",
         description="Exact stationary laws of SGD, and ensembles fast enough to test them.",
         epilog=EPILOG,
@@ -84,6 +85,13 @@ def parser() -> ArgumentParser:
     for build in (_solve, _submit, _watch, _result, _cancel, _jobs, _upload, _health):
         build(commands)
     return top
+
+
+class _Parser(ArgumentParser):
+    """Raises what is wrong with the arguments instead of printing it and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, usage=self.format_usage())
 
 
 class _Version(Action):
@@ -106,7 +114,7 @@ def _command(
         formatter_class=RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
-    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--json", action="store_true", help="print JSON; errors too")
     default = "solve in this process" if name == "solve" else f"{URL_VARIABLE}, else {DEFAULT_URL}"
     command.add_argument("--url", help=f"address of the service (default: {default})")
     command.add_argument(

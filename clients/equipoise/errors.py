@@ -27,7 +27,15 @@ SHOWN_FIELDS = 8
 
 
 class ClientError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose.
+
+    Attributes:
+        code: stable name of the reason.
+        remedy: what to do, "" if the message says all there is to say.
+    """
+
+    code: str = "client_error"
+    remedy: str = ""
 
 
 class InvalidArgumentError(ClientError, ValueError):
@@ -35,12 +43,17 @@ class InvalidArgumentError(ClientError, ValueError):
 
     Attributes:
         argument: name of the argument.
+        given: what was given.
+        allowed: what would be accepted.
     """
+
+    code = "invalid_argument"
 
     def __init__(self, argument: str, *, given: object, allowed: str, remedy: str = "") -> None:
         self.argument = argument
         self.given = given
         self.allowed = allowed
+        self.remedy = remedy
         message = f"{argument}={shortened(given)}: need {allowed}."
         super().__init__(f"{message} {remedy}" if remedy else message)
 
@@ -52,13 +65,19 @@ class TransportError(ClientError, ConnectionError):
         url: what was asked.
     """
 
-    def __init__(self, message: str, *, url: str = "") -> None:
+    code = "unreachable"
+
+    def __init__(self, message: str, *, url: str = "", remedy: str = "") -> None:
         self.url = url
-        super().__init__(message)
+        self.remedy = remedy
+        super().__init__(f"{message} {remedy}" if remedy else message)
 
 
 class UnexpectedAnswerError(ClientError):
     """An answer that the service does not give: another server, a proxy, or a much newer version."""
+
+    code = "unexpected_answer"
+    remedy = "Check the URL and any proxy, and that client and service have matching versions."
 
 
 @dataclass(frozen=True)
@@ -70,19 +89,24 @@ class FieldError:
         message: why.
         given: what was given, if it is known.
         allowed: what would be accepted, "" if `message` says it.
+        remedy: what to do, "" if `allowed` or `message` says it.
     """
 
     field: str
     message: str
     given: object = None
     allowed: str = ""
+    remedy: str = ""
 
     def __str__(self) -> str:
-        text = self.message if self.message.startswith(self.field) else f"{self.field}: {self.message}"
+        is_named = self.message.startswith((f"{self.field}=", f"{self.field}:"))
+        text = self.message if is_named else f"{self.field}: {self.message}"
         text = text if text.endswith((".", "?", "!")) else f"{text}."
-        if self.given is not None and shortened(self.given) not in text:
+        if self.given is not None and not _is_said(self.given, text):
             text += f" Given: {shortened(self.given)}."
-        return f"{text} Allowed: {self.allowed}." if self.allowed and self.allowed not in text else text
+        if self.allowed and self.allowed not in text:
+            text += f" Allowed: {self.allowed}."
+        return f"{text} {self.remedy}" if self.remedy and self.remedy not in text else text
 
 
 class ApiError(ClientError):
@@ -103,12 +127,15 @@ class ApiError(ClientError):
         code: str = "",
         errors: Sequence[FieldError] = (),
         request_id: str | None = None,
+        remedy: str = "",
     ) -> None:
+        self.remedy = remedy
         self.status = status
         self.code = code
         self.errors = tuple(errors)
         self.request_id = request_id
-        super().__init__("\n".join([message, *listed(self.errors)]))
+        said = f"{message} {remedy}" if remedy else message
+        super().__init__("\n".join([said, *listed(self.errors)]))
 
 
 class InvalidSpecError(ApiError, ValueError):
@@ -150,9 +177,8 @@ class JobFailedError(ClientError):
             "cancelled": "Submit the spec again to compute it.",
             "timed_out": "Submit it again with a larger timeout_seconds, or ask for fewer paths or steps.",
         }
-        super().__init__(
-            f"Job {job.id} {job.status.replace('_', ' ')}{reason} {remedies.get(job.status, '')}"
-        )
+        self.remedy = remedies.get(job.status, "")
+        super().__init__(f"Job {job.id} {job.status.replace('_', ' ')}{reason} {self.remedy}".strip())
 
 
 class WaitTimeoutError(ClientError, TimeoutError):
@@ -163,12 +189,14 @@ class WaitTimeoutError(ClientError, TimeoutError):
         waited_s: how long was waited.
     """
 
+    code = "wait_timeout"
+    remedy = "It goes on: wait again for longer, or cancel it."
+
     def __init__(self, job: "JobRecord", *, waited_s: float) -> None:
         self.job = job
         self.waited_s = waited_s
         super().__init__(
-            f"Job {job.id} is still {job.status} ({job.progress:.0%}) after {waited_s:.3g} s. "
-            "It goes on: wait again with a larger timeout_s, or cancel it."
+            f"Job {job.id} is still {job.status} ({job.progress:.0%}) after {waited_s:.3g} s. {self.remedy}"
         )
 
 
@@ -179,24 +207,35 @@ class MissingExtraError(ClientError, ImportError):
         extra: its name.
     """
 
+    code = "missing_extra"
+
     def __init__(self, what: str, *, extra: str, missing: str) -> None:
         self.extra = extra
-        super().__init__(
-            f"{what} needs {missing}, which is not installed: run  pip install 'equipoise[{extra}]'",
-            name=missing,
-        )
+        self.remedy = f"run  pip install 'equipoise[{extra}]'"
+        super().__init__(f"{what} needs {missing}, which is not installed: {self.remedy}", name=missing)
 
 
 class ClosedClientError(ClientError):
     """The client was closed before: make a new one, or call within its `with` block."""
 
+    code = "client_closed"
+    remedy = "make a new one, or keep the call within its `with` block."
+
     def __init__(self) -> None:
-        super().__init__("This client is closed: make a new one, or keep the call within its `with` block.")
+        super().__init__(f"This client is closed: {self.remedy}")
+
+
+def _is_said(given: object, text: str) -> bool:
+    """Whether a text quotes a value, or names it as a word of its own."""
+    return shortened(given) in text or (isinstance(given, str) and len(given) > 8 and given in text)
 
 
 def shortened(value: object, length: int = 80) -> str:
     """Repr of a value, cut to a length fit for a message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write out numbers of thousands of digits.
+        text = f"a very long {type(value).__name__}"
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

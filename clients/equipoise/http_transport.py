@@ -123,17 +123,18 @@ def _headers(answer: httpx.Response) -> dict[str, str]:
 def _translated(error: Exception, connection: Connection, request: Request) -> ClientError:
     """Say in the client's words why no answer came."""
     url = f"{connection.base_url}{request.path}"
-    reason = str(error) or type(error).__name__
+    reason = str(error).rstrip(".") or type(error).__name__
     match error:
         case httpx.UnsupportedProtocol() | httpx.InvalidURL() | httpx.DecodingError():
-            return UnexpectedAnswerError(f"{request.method} {url}: {reason}. Check the URL and any proxy.")
+            what = f"What answered at {connection.base_url} cannot be read: {reason}."
+            return UnexpectedAnswerError(f"{what} Check the URL and any proxy.")
         case httpx.ConnectError() | httpx.ConnectTimeout():
-            what = f"Cannot connect to {connection.base_url} ({reason})"
-            remedy = "Is the service running there (equipoise serve)? Check base_url or EQUIPOISE_URL."
+            what = f"Cannot connect to {connection.base_url} ({reason})."
+            remedy = "Is the service running there (equipoise serve)? Check the URL, or EQUIPOISE_URL."
         case httpx.TimeoutException():
-            what = f"{request.method} {url} got no answer in time"
-            remedy = "Try again, or make the client with a larger timeout_s."
+            what = f"The service at {connection.base_url} did not answer in time."
+            remedy = "Try again; in Python, Client(timeout_s=...) waits longer."
         case _:
-            what = f"{request.method} {url} broke off ({reason})"
+            what = f"The answer of the service at {connection.base_url} broke off ({reason})."
             remedy = "Try again; if it stays so, look at the service's log."
-    return TransportError(f"{what}. {remedy}", url=url)
+    return TransportError(what, url=url, remedy=remedy)

@@ -187,7 +187,8 @@ def job_path(job_id: str) -> str:
         NotFoundError: no job can have this id.
     """
     if not job_id or not all(letter.isalnum() or letter in "_-" for letter in job_id):
-        raise NotFoundError(f"{job_id!r} is no job id: need one such as 'job_0f3a...'.", status=404)
+        message = f"{job_id!r} is no job id: need one such as 'job_0f3a...'."
+        raise NotFoundError(message, status=404, code="job_not_found")
     return f"/v1/jobs/{job_id}"
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from equipoise.errors import ApiError, FieldError, InvalidSpecError
+from equipoise.errors import ApiError, FieldError, InvalidSpecError, shortened
 from equipoise_solver import specs
 
 TASKS: dict[str, type[BaseModel]] = {
@@ -15,6 +15,23 @@ TASKS: dict[str, type[BaseModel]] = {
     "compare": specs.Compare,
 }
 TAGS = ("task", "kind")
+_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+_SIZES = {"min_length": "at least", "max_length": "at most"}
+_KINDS = {
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
 
 
 def checked(spec: Any) -> specs.Stationary | specs.Simulate | specs.Compare:
@@ -43,7 +60,11 @@ def _field_error(spec: Any, item: Mapping[str, Any]) -> FieldError:
     path = field_path(spec, tuple(item["loc"]))
     if item["type"] == "does_not_fit":
         path = ".".join(part for part in (path, str(context["field"])) if part)
-        return FieldError(path, str(context["message"]))
+        message, allowed = str(context["message"]), str(context["allowed"])
+        remedy = message.partition(f"need {allowed}.")[2].strip()
+        # The rule names its field relative to the part that it belongs to.
+        message = message.replace(f"{context['field']}=", f"{path}=", 1)
+        return FieldError(path, message, context.get("given"), allowed, remedy)
     if item["type"] in ("union_tag_invalid", "union_tag_not_found"):
         tag = str(context["discriminator"]).strip("'")
         allowed = str(context.get("expected_tags") or _tags_at(item["loc"]))
@@ -52,11 +73,27 @@ def _field_error(spec: Any, item: Mapping[str, Any]) -> FieldError:
     if item["type"] == "model_attributes_type" and not path:
         return FieldError("spec", "not a spec", item["input"], "a dictionary or a model of equipoise.specs")
     if item["type"] == "missing":
-        return FieldError(path, "missing")
+        return FieldError(path, "missing", None, _tags_at(item["loc"]) or "a value")
     if item["type"] == "extra_forbidden":
         return FieldError(path, "no such field", item["input"], _siblings(item["loc"]))
-    message = str(item["msg"])
-    return FieldError(path, message[:1].lower() + message[1:], item["input"])
+    allowed = _allowed(item, context)
+    return FieldError(path, f"{path}={shortened(item['input'])}: need {allowed}.", item["input"], allowed)
+
+
+def _allowed(item: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    """What would be accepted, from one of pydantic's own errors."""
+    bounds = [f"{sign} {_plain(context[name])}" for name, sign in _BOUNDS.items() if name in context]
+    sizes = [f"{word} {context[name]} entries" for name, word in _SIZES.items() if name in context]
+    if bounds or sizes:
+        return " and ".join(bounds or sizes)
+    if "pattern" in context:
+        return f"text of the form {context['pattern']}"
+    says = str(item["msg"]).removeprefix("Input should be ")
+    return str(context.get("expected") or _KINDS.get(item["type"], says))
+
+
+def _plain(bound: float) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
 
 
 def field_path(spec: Any, location: tuple[int | str, ...]) -> str:

@@ -2,18 +2,21 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from tests.clients.examples import STATIONARY
-from tests.clients.fake_service import JOB_ID, FakeService, job_state, problem
+from tests.clients.fake_service import AT_ONCE, JOB_ID, FakeService, job_state, problem
 
+from equipoise import Client, actions
 from equipoise.actions import service_command
 from equipoise.commands import main
 
@@ -213,11 +216,104 @@ def test_bad_pictures_are_refused_before_solving(spec: str, plot: str, capsys: C
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["solve"], ["jobs", "--status", "lost"]])
 def test_bad_usage_gives_2(arguments: list[str], capsys: Captured) -> None:
-    """argparse refuses with exit code 2."""
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    """A command line that cannot be understood is refused with its usage and exit code 2."""
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("usage: equipoise")
+    assert "\nequipoise: " in err
+
+
+MEMBERS = {"code", "message", "field", "given", "allowed", "remedy", "errors"}
+
+
+def told(arguments: list[str], capsys: Captured) -> tuple[int, dict[str, Any]]:
+    """Exit code and JSON object of a command that fails."""
+    code = main([*arguments, "--json"])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    content: dict[str, Any] = json.loads(err)
+    assert set(content) - {"job"} == MEMBERS
+    assert content["code"]
+    assert "\n" not in content["message"]
+    return code, content
+
+
+def test_errors_are_json_with_json(spec: str, url: str, fake: FakeService, capsys: Captured) -> None:
+    """With --json every error is one JSON object on standard error, with the usual exit code."""
+    nowhere = ["--url", "http://127.0.0.1:1"]
+    code, content = told(["jobs", "--url", "lab"], capsys)
+    assert (code, content["code"]) == (2, "invalid_argument")
+    assert (content["field"], content["given"]) == ("--url", "lab")
+    assert "http" in content["allowed"]
+    code, content = told(["jobs", "--status", "lost"], capsys)
+    assert (code, content["code"], content["field"]) == (2, "bad_usage", None)
+    code, content = told(["jobs", *nowhere], capsys)
+    assert (code, content["code"]) == (3, "unreachable")
+    assert "equipoise serve" in content["remedy"]
+    code, content = told(["cancel", "job_9", "--url", url], capsys)
+    assert (code, content["code"]) == (2, "job_not_found")
+    fake.faults = [httpx.Response(200, text="hello")]
+    code, content = told(["jobs", "--url", url], capsys)
+    assert (code, content["code"]) == (3, "unexpected_answer")
+    fake.states = [job_state("failed", error={"code": "worker_crashed", "message": "Broken."})]
+    code, content = told(["result", JOB_ID, "--url", url], capsys)
+    assert (code, content["code"], content["job"]) == (1, "worker_crashed", JOB_ID)
+    fake.states = [job_state("running")]
+    code, content = told(["result", JOB_ID, "--url", url, "--timeout", "0.05"], capsys)
+    assert (code, content["code"]) == (1, "wait_timeout")
+
+
+def test_refused_specs_are_json_with_json(tmp_path: Path, capsys: Captured) -> None:
+    """A refused spec names its first field, and lists them all."""
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(STATIONARY | {"temperature": -1, "weight_decay": "a"}))
+    code, content = told(["solve", str(path)], capsys)
+    assert (code, content["code"]) == (2, "invalid_spec")
+    assert (content["field"], content["given"], content["allowed"]) == ("temperature", -1, ">= 0")
+    assert [entry["field"] for entry in content["errors"]] == ["temperature", "weight_decay"]
+    assert all(
+        set(entry) == {"field", "message", "given", "allowed", "remedy"} for entry in content["errors"]
+    )
+    path.write_text(json.dumps(STATIONARY | {"temperature": 10**400, "weight_decay": float("nan")}))
+    assert told(["solve", str(path)], capsys)[0] == 2
+
+
+JARGON = re.compile(
+    r"HTTP|\bstatus\b|\b(GET|POST|DELETE|PUT)\b|/v1|header|query|Authorization|Bearer|timeout_s\b(?!=)|base_url|token="
+)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(httpx.Response(status) for status in (429, 502, 503, 504)),
+        *(httpx.Response(200, text=text) for text in ("", "hello")),
+        problem(401, "unauthorized", title="A token is needed", detail="Send Authorization: Bearer TOKEN."),
+        problem(500, "internal_error", title="The service failed", detail="The log says why."),
+        httpx.ReadTimeout("slow"),
+        httpx.ReadError("broken"),
+        httpx.ConnectError("refused"),
+    ],
+    ids=str,
+)
+def test_messages_speak_of_the_command_line(
+    fault: Any, fake: FakeService, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message needs no knowledge of HTTP or of the Python client, and says nothing twice."""
+    fake.faults = [fault] * 9
+
+    def client(*_: object, **__: object) -> Client:
+        return Client("http://fake", retries=AT_ONCE, transport=httpx.MockTransport(fake))
+
+    monkeypatch.setattr(actions, "Client", client)
+    assert main(["jobs"]) in (2, 3)
+    err = capsys.readouterr().err
+    assert err.startswith("equipoise: ")
+    assert not JARGON.search(err), err
+    sentences = [part for part in re.split(r"(?<=[.?!])\s+", err.strip()) if part]
+    assert len(set(sentences)) == len(sentences)
 
 
 def test_unknown_jobs_give_2(url: str, capsys: Captured) -> None:

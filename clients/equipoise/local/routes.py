@@ -194,7 +194,8 @@ def _refusal(error: ValueError) -> ClientError:
     # The solver's own errors are recognised by what they carry: their module is not the client's to import.
     field = getattr(error, "field", "")
     given, allowed = getattr(error, "given", None), str(getattr(error, "allowed", ""))
-    errors = [FieldError(str(field), str(error), given, allowed)] if field else []
+    remedy = str(getattr(error, "remedy", ""))
+    errors = [FieldError(str(field), str(error), given, allowed, remedy)] if field else []
     message = "The spec makes no sense." if field else str(error)
     return InvalidSpecError(message, status=422, code=getattr(error, "code", "invalid_spec"), errors=errors)
 
