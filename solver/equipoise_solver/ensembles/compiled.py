@@ -1,7 +1,8 @@
 """How kernels are compiled: strict IEEE arithmetic, no GIL, a disk cache, typed function pointers.
 
-Fused multiply-add and reassociation stay off, so a lane gives the same bits whether the compiler puts it in
-a vector or in a remainder loop, and the NumPy reference agrees bit for bit. A kernel is compiled (or read
+The compiler may neither contract nor reassociate, so a lane gives the same bits whether it sits in a vector
+or in a remainder loop, whatever the width of vectors; fused multiply-adds are written where they are wanted
+(`device.fma`). A kernel is compiled (or read
 from the cache) when it is first asked for, never at import. Numba keys its cache by the kernel's own file:
 after editing a device function that kernels of other files inline, delete `__pycache__/*.nb?`.
 """
@@ -10,15 +11,34 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 from numba import types
-from numba.extending import intrinsic
+from numba.core import config as _numba_config
 
-LANES = 256
+LANES = 512
 """Paths per block; the state of a block stays in the first-level cache. Part of the format of checkpoints."""
+GROUP = 4
+"""Steps that a block takes per call of a kernel with a fixed clock."""
 
-I8, U8, U4, F8 = types.int64, types.uint64, types.uint32, types.float64
+
+def _use_wide_vectors() -> None:
+    """Let the compiler use 512-bit vectors where the host has them: left alone it stops at 256 bits.
+
+    Only a choice of instructions: every operation is rounded the same. Whoever has set numba's own variables
+    keeps them.
+    """
+    config: Any = _numba_config
+    features = llvm.get_host_cpu_features()
+    if config.CPU_FEATURES is None and config.CPU_NAME is None and features.get("avx512f"):
+        config.CPU_NAME = llvm.get_host_cpu_name()
+        config.CPU_FEATURES = features.flatten() + ",-prefer-256-bit"
+
+
+_use_wide_vectors()
+
+I8, U8, U4, F4, F8 = types.int64, types.uint64, types.uint32, types.float32, types.float64
 
 
 def array_of(scalar: Any, n_dims: int) -> Any:
@@ -31,17 +51,18 @@ def state_scalar(precision: str) -> Any:
     return types.float32 if precision == "float32" else types.float64
 
 
-def noise_signature() -> Any:
+def noise_signature(out: str = "float64") -> Any:
     """A noise source: fill(words, active, out, lanes, step, fresh, key, first_path, numbers, table, work).
 
-    words (4, LANES) uint32, the streams; active (LANES,) uint8, the lanes that draw; out (2, LANES) float64;
-    step: index of the update; fresh: 1 on the first step of a call; key (2,) uint32, the halves of the seed;
-    first_path: path of lane 0; numbers (n,), table (2, n) and work (LANES, n) belong to the source.
+    words (4, LANES) uint32, the streams; active (LANES,) uint8, the lanes that draw, where clocks differ;
+    out (rows, LANES), of the given precision; step: index of the update; fresh: 1 on the first step of a
+    call; key (2,) uint32, the halves of the seed; first_path: path of lane 0; numbers (n,), table (2, n) and
+    work (LANES, n) belong to the source.
     """
     return types.void(
         array_of(U4, 2),
         array_of(types.uint8, 1),
-        array_of(F8, 2),
+        array_of(state_scalar(out), 2),
         I8,
         I8,
         I8,
@@ -71,20 +92,29 @@ def flow_signature(precision: str) -> Any:
     )
 
 
-def update_signature(precision: str) -> Any:
-    """An SGD scheme: update(state, momentum, batch, taken, lanes, numbers, work).
+def step_signature(precision: str, noise: str) -> Any:
+    """A scheme with a fixed clock: step(state, noise, row, taken, numbers, work).
 
-    batch (2, LANES) holds A and B; taken (LANES,) counts the updates of paths that have not diverged.
+    state (n_state, LANES); noise (rows, LANES), of its own precision; row: first row to use, for a kernel
+    that takes one step; taken (LANES,), steps of each lane, which an update rule counts; numbers (n,);
+    work (n_work, LANES).
     """
     return types.void(
         array_of(state_scalar(precision), 2),
-        array_of(state_scalar(precision), 2),
-        array_of(F8, 2),
-        array_of(I8, 1),
+        array_of(state_scalar(noise), 2),
         I8,
+        array_of(I8, 1),
         array_of(F8, 1),
         array_of(F8, 2),
     )
+
+
+def show_signature(precision: str) -> Any:
+    """What a scheme with a fixed clock shows of a block: show(state, numbers, out).
+
+    out (4, LANES): v, |theta|^2, the imbalance between the layers, and 1 where v has been absorbed at 0.
+    """
+    return types.void(array_of(state_scalar(precision), 2), array_of(F8, 1), array_of(F8, 2))
 
 
 def features_signature(precision: str) -> Any:
@@ -109,25 +139,6 @@ def compiled(function: Callable[..., Any], signature: Any) -> Any:
 def pointer_to(signature: Any) -> Any:
     """Numba type of a pointer to a kernel of that signature."""
     return types.FunctionType(signature)
-
-
-def _bitcast(source: Any, target: Any) -> Any:
-    """A device function that reads the bits of one scalar type as another of the same size."""
-
-    @intrinsic
-    def cast(typing_context: Any, x: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
-
-        return target(source), generate
-
-    return cast
-
-
-bits_of = _bitcast(F8, U8)
-"""The 64 bits of a float64, as uint64."""
-float_of = _bitcast(U8, F8)
-"""The float64 of 64 bits."""
 
 
 def key_of(seed: int) -> np.ndarray[Any, np.dtype[np.uint32]]:

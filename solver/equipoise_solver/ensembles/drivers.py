@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from equipoise_solver.ensembles.accumulators.samples import add_sample
 from equipoise_solver.ensembles.compiled import (
     F8,
     I8,
@@ -25,9 +26,11 @@ from equipoise_solver.ensembles.compiled import (
     inlined,
     noise_signature,
     pointer_to,
+    show_signature,
     state_scalar,
-    update_signature,
+    step_signature,
 )
+from equipoise_solver.ensembles.observables import record
 
 RUNNING, LOST, ABSORBED = 0, 1, 2
 """Status of a path: on its way; diverged, its state is where it was found; absorbed at v = 0."""
@@ -134,43 +137,95 @@ def run_flow(
                     n_active -= 1
 
 
-def run_updates(
+def run_steps(
     draw: Any,
     step: Any,
-    features: Any,
+    single: Any,
+    show: Any,
     state: Any,
-    momentum: Any,
     words: Any,
     status: Any,
     taken: Any,
     lanes: Any,
     times: Any,
+    kept: Any,
+    places: Any,
+    group: Any,
+    counts_itself: Any,
     key: Any,
     first_path: Any,
     noise_numbers: Any,
     table: Any,
     shuffles: Any,
+    noise: Any,
     numbers: Any,
     work: Any,
     bound: Any,
-    shown: Any,
+    origin: Any,
+    sums: Any,
+    edges: Any,
+    first_key: Any,
+    ranges: Any,
+    counts: Any,
+    codes: Any,
+    scene: Any,
+    count: Any,
+    mean: Any,
+    squares: Any,
 ) -> None:
-    """Take blocks of an update rule through the steps times[0] .. times[-1], sampling at times[1:]."""
-    batch = np.zeros((2, LANES))
+    """Take blocks of a scheme with a fixed clock through the steps times[0] .. times[-1].
+
+    Samples are at times[1:], and at times[0] too where that is a record.
+
+    Args (of a block b, lane j): state (b, n_state, j), words (b, 4, j), status (b, j), taken (b, j), lanes
+    (b,), sums (b, N_SUMS, j); kept (2,): samples kept[0] <= i < kept[1] are accumulated; places (samples,):
+    place of a sample's record in count, mean and squares (b, observable, place), or -1; group: steps per call
+    of `draw`; counts_itself: whether `step` counts steps taken.
+    """
     active = np.ones(LANES, dtype=np.uint8)
-    out = np.zeros(3)
+    shown = np.empty((4, LANES))
+    values = np.empty(LANES)
     for b in range(state.shape[0]):
-        n = lanes[b]
         first = first_path + np.uint64(b * LANES)
-        for i in range(times.shape[0] - 1):
-            for t in range(times[i], times[i + 1]):
-                fresh = np.int64(t == times[0])
-                draw(words[b], active, batch, n, t, fresh, key, first, noise_numbers, table, shuffles)
-                step(state[b], momentum[b], batch, taken[b], n, numbers, work)
-            for j in range(n):
+        block, stream, steps_of, block_sums = state[b], words[b], taken[b], sums[b]
+        for i in range(times.shape[0]):
+            start = times[i - 1] if i > 0 else times[0]
+            n = times[i] - start
+            whole = n // group
+            for q in range(whole):
+                at = start + q * group
+                fresh = np.int64(at == times[0])
+                draw(stream, active, noise, LANES, at, fresh, key, first, noise_numbers, table, shuffles)
+                step(block, noise, 0, steps_of, numbers, work)
+            if n > whole * group:
+                at = start + whole * group
+                fresh = np.int64(at == times[0])
+                draw(stream, active, noise, LANES, at, fresh, key, first, noise_numbers, table, shuffles)
+                for row in range(n - whole * group):
+                    single(block, noise, row, steps_of, numbers, work)
+            if i == 0 and places[0] < 0:
+                continue
+            show(block, numbers, shown)
+            for j in range(LANES):
                 if status[b, j] == RUNNING:
-                    status[b, j] = _show(features, state[b], j, numbers, out, bound)
-                _put(shown, i, b * LANES + j, status[b, j], out)
+                    if counts_itself == 0:
+                        steps_of[j] += n
+                    if not (abs(shown[0, j]) < bound and shown[1, j] < np.inf):
+                        status[b, j] = LOST
+                    elif shown[3, j] > 0.0:
+                        status[b, j] = ABSORBED
+                if status[b, j] == LOST or j >= lanes[b]:
+                    shown[0, j] = np.nan
+                    shown[1, j] = np.nan
+                    shown[2, j] = np.nan
+                elif status[b, j] == ABSORBED:
+                    shown[0, j] = 0.0
+                    shown[1, j] = 0.0
+                    shown[2, j] = 0.0
+            if kept[0] <= i < kept[1]:
+                add_sample(shown[0], origin, block_sums, edges, first_key, ranges, counts)
+            if places[i] >= 0:
+                record(shown, codes, scene, values, count, mean, squares, b, places[i])
 
 
 def show_kernel(precision: str) -> Any:
@@ -211,28 +266,42 @@ def flow_kernel(precision: str) -> Any:
     return compiled(run_flow, signature)
 
 
-def update_kernel(precision: str) -> Any:
-    """`run_updates`, compiled."""
-    state = array_of(state_scalar(precision), 3)
+def steps_kernel(precision: str, noise: str) -> Any:
+    """`run_steps`, compiled."""
     signature = types.void(
-        pointer_to(noise_signature()),
-        pointer_to(update_signature(precision)),
-        pointer_to(features_signature(precision)),
-        state,
-        state,
+        pointer_to(noise_signature(noise)),
+        pointer_to(step_signature(precision, noise)),
+        pointer_to(step_signature(precision, noise)),
+        pointer_to(show_signature(precision)),
+        array_of(state_scalar(precision), 3),
         array_of(U4, 3),
         array_of(types.uint8, 2),
         array_of(I8, 2),
         array_of(I8, 1),
         array_of(I8, 1),
+        array_of(I8, 1),
+        array_of(I8, 1),
+        I8,
+        I8,
         array_of(U4, 1),
         U8,
         array_of(F8, 1),
         array_of(F8, 2),
         array_of(types.int32, 2),
+        array_of(state_scalar(noise), 2),
         array_of(F8, 1),
         array_of(F8, 2),
         F8,
+        F8,
+        array_of(F8, 3),
+        array_of(F8, 1),
+        I8,
+        array_of(types.int32, 3),
+        array_of(I8, 1),
+        array_of(I8, 1),
+        array_of(F8, 1),
+        array_of(F8, 3),
+        array_of(F8, 3),
         array_of(F8, 3),
     )
-    return compiled(run_updates, signature)
+    return compiled(run_steps, signature)

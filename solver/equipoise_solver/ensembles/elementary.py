@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from equipoise_solver.ensembles.compiled import bits_of, float_of, inlined
+from equipoise_solver.ensembles.compiled import inlined
+from equipoise_solver.ensembles.device import bits_of, float_of
 from equipoise_solver.ensembles.elementary_tables import COSINE, EXP, LOG, SINE
 
 LOG2_E = 1.4426950408889634

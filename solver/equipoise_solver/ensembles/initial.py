@@ -40,7 +40,7 @@ def initial_states(plan: EnsemblePlan, *, first_path: int, n_paths: int) -> NDAr
     Returns:
         shape (n_state, n_paths).
     """
-    if plan.coordinate == "model":
+    if plan.is_reduced:
         return plan.scheme.to_state(np.full((1, n_paths), plan.start_value))
     n = plan.width * (plan.depth + 1)
     match plan.init:

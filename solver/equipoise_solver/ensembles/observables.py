@@ -1,19 +1,34 @@
-"""What is followed over time: functions of what a scheme shows of a path. To add one: a function and a line.
+"""What is followed over time: functions of what a scheme shows of a path. To add one: a line in each place.
 
 What is shown is v, |theta|^2 and the imbalance (the largest minus the smallest squared norm of a layer), in
-arrays of one shape.
+rows of LANES numbers.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
+from equipoise_solver.ensembles.accumulators.means import Means
+from equipoise_solver.ensembles.compiled import F8, I8, LANES, array_of, compiled, inlined
 from equipoise_solver.errors import InvalidModelError, UnsupportedCombinationError
 from equipoise_solver.theory.moments import DataMoments
 
-Array = NDArray[np.float64]
+VALUE, LOSS, EXCESS_LOSS, IMBALANCE, NOISE, SIGN, NORM = range(7)
+OBSERVABLES: dict[str, int] = {
+    "value": VALUE,
+    "loss": LOSS,
+    "excess_loss": EXCESS_LOSS,
+    "imbalance": IMBALANCE,
+    "noise": NOISE,
+    "sign": SIGN,
+    "norm": NORM,
+}
+"""Names and the codes that kernels know: v; the training loss E (v x - y)^2 without weight decay, which needs
+E[y^2]; the same above its least value, b1 (v - b2/b1)^2; the largest minus the smallest squared norm of a
+layer; g(v), a quarter of the variance of the per-sample gradient of v; the sign of v; |theta|^2."""
 
 
 @dataclass(frozen=True)
@@ -23,53 +38,91 @@ class Scene:
     moments: DataMoments
     target_power: float | None
 
-
-def value(v: Array, norm: Array, imbalance: Array, scene: Scene) -> Array:
-    """The model coordinate v."""
-    return v
-
-
-def loss(v: Array, norm: Array, imbalance: Array, scene: Scene) -> Array:
-    """Training loss E (v x - y)^2, without weight decay; needs E[y^2]."""
-    m = scene.moments
-    least = (scene.target_power or 0.0) - m.beta2 * m.minimum
-    return m.beta1 * (v - m.minimum) ** 2 + least
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """b1, b2/b1, the least loss, and g(v) as a1 (v - root)^2 + floor, shape (6,)."""
+        m = self.moments
+        least = (self.target_power or 0.0) - m.beta2 * m.minimum
+        return np.array([m.beta1, m.minimum, least, m.alpha1, m.root, m.floor], dtype=np.float64)
 
 
-def excess_loss(v: Array, norm: Array, imbalance: Array, scene: Scene) -> Array:
-    """Training loss above its least value, b1 (v - b2/b1)^2."""
-    return scene.moments.beta1 * (v - scene.moments.minimum) ** 2
+@inlined
+def observe(code: Any, v: Any, norm: Any, imbalance: Any, scene: Any) -> Any:
+    """The observable of that code."""
+    if code == VALUE:
+        return v
+    if code == NORM:
+        return norm
+    if code == IMBALANCE:
+        return imbalance
+    if code == NOISE:
+        return scene[3] * (v - scene[4]) * (v - scene[4]) + scene[5]
+    if code == SIGN:
+        return 1.0 if v > 0.0 else (-1.0 if v < 0.0 else v)
+    excess = scene[0] * (v - scene[1]) * (v - scene[1])
+    return excess + scene[2] if code == LOSS else excess
 
 
-def imbalance(v: Array, norm: Array, imbalance: Array, scene: Scene) -> Array:
-    """Largest minus smallest squared norm of a layer; ||u|^2 - |w|^2| for two layers."""
-    return imbalance
+@inlined
+def record(
+    shown: Any, codes: Any, scene: Any, values: Any, count: Any, mean: Any, squares: Any, b: Any, place: Any
+) -> None:
+    """Means over the lanes of a block, at [b, observable, place]; shown has rows v, norm, imbalance.
+
+    Lanes that are not finite are left out; `values` (LANES,) is overwritten.
+    """
+    for k in range(codes.shape[0]):
+        n, total = 0.0, 0.0
+        for j in range(LANES):
+            values[j] = observe(codes[k], shown[0, j], shown[1, j], shown[2, j], scene)
+            if np.isfinite(values[j]):
+                n += 1.0
+                total += values[j]
+        centre = total / n if n > 0.0 else 0.0
+        spread = 0.0
+        for j in range(LANES):
+            if np.isfinite(values[j]):
+                spread += (values[j] - centre) * (values[j] - centre)
+        count[b, k, place] = n
+        mean[b, k, place] = centre
+        squares[b, k, place] = spread
 
 
-def noise(v: Array, norm: Array, imbalance: Array, scene: Scene) -> Array:
-    """g(v), a quarter of the variance of the per-sample gradient of v."""
-    return scene.moments.noise(v)
+def _record_samples(shown: Any, codes: Any, scene: Any, count: Any, mean: Any, squares: Any) -> None:
+    row = np.empty((3, LANES))
+    values = np.empty(LANES)
+    for b in range(count.shape[0]):
+        for place in range(shown.shape[1]):
+            for i in range(3):
+                for j in range(LANES):
+                    row[i, j] = shown[i, place, b * LANES + j]
+            record(row, codes, scene, values, count, mean, squares, b, place)
 
 
-def sign(v: Array, norm: Array, imbalance: Array, scene: Scene) -> Array:
-    """Sign of v: -1, 0 or 1; the mean tells the sectors' shares."""
-    return np.sign(v)
+def codes_of(names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Codes of observables, shape (n,)."""
+    return np.array([OBSERVABLES[name] for name in names], dtype=np.int64)
 
 
-def norm(v: Array, norm: Array, imbalance: Array, scene: Scene) -> Array:
-    """|theta|^2."""
-    return norm
+def record_samples(shown: NDArray[np.float64], names: tuple[str, ...], scene: Scene) -> Means:
+    """Observables of samples, averaged over blocks.
 
+    Args:
+        shown: v, |theta|^2 and imbalance, shape (3, samples, paths), paths a multiple of LANES; NaN where a
+            path is lost.
+        names: of observables.
+        scene: the data.
 
-OBSERVABLES: dict[str, Callable[[Array, Array, Array, Scene], Array]] = {
-    "value": value,
-    "loss": loss,
-    "excess_loss": excess_loss,
-    "imbalance": imbalance,
-    "noise": noise,
-    "sign": sign,
-    "norm": norm,
-}
+    Returns:
+        means of shape (blocks, observables, samples).
+    """
+    held = Means.empty((shown.shape[2] // LANES, len(names), shown.shape[1]))
+    signature = types.void(
+        array_of(F8, 3), array_of(I8, 1), array_of(F8, 1), array_of(F8, 3), array_of(F8, 3), array_of(F8, 3)
+    )
+    kernel = compiled(_record_samples, signature)
+    kernel(np.ascontiguousarray(shown), codes_of(names), scene.numbers, held.count, held.mean, held.squares)
+    return held
 
 
 def check_observables(names: tuple[str, ...], scene: Scene) -> None:

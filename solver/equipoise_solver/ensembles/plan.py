@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise_solver.ensembles.compiled import LANES
+from equipoise_solver.ensembles.compiled import GROUP, LANES
 from equipoise_solver.ensembles.noise import (
-    INCREMENT_SOURCES,
+    ADAPTIVE_INCREMENTS,
     NoiseSource,
     full_batch,
+    increments,
     minibatch_epoch,
     minibatch_gaussian,
     minibatch_iid,
@@ -33,7 +34,18 @@ from equipoise_solver.ensembles.problem import (
     Sgf,
     require,
 )
-from equipoise_solver.ensembles.schemes import FLOWS, UPDATES, Scheme, flow_name
+from equipoise_solver.ensembles.schemes import (
+    FLOWS,
+    Scheme,
+    balanced_flow,
+    explicit,
+    flow_name,
+    linear_splitting,
+    product_update,
+    reciprocal_splitting,
+    two_layer_euler,
+    two_layer_update,
+)
 from equipoise_solver.errors import (
     InvalidModelError,
     LimitExceededError,
@@ -42,12 +54,20 @@ from equipoise_solver.errors import (
 )
 from equipoise_solver.theory.moments import DataMoments
 
-SHARD_BLOCKS = 256
+SHARD_BLOCKS = 65536 // LANES
 """Blocks per shard, 65536 paths, the most that a checkpoint holds the state of."""
 TASK_BLOCKS = 16
 """Most blocks that one thread takes at a time."""
 STEPS_PER_SAMPLE = 32
-"""Typical steps between two samples of a path."""
+"""Typical steps between two samples of a path with an adaptive clock."""
+MIN_SPACING, MAX_SPACING = 8, 64
+"""Fewest and most steps between two samples of a path with a fixed clock."""
+STEP_PER_RATE, STEP_PER_RATE_EXPLICIT = 0.16, 0.02
+"""Default step, times the rate of the problem, of schemes of weak order 2 and 1."""
+MAX_STEP_PER_RATE = 1.0
+"""Largest step, times the rate of the problem, that is accepted."""
+FAST_STEP = 0.05
+"""Cost of a step of a vectorised scheme, in cheap steps."""
 UNIT_WORK = 4_000_000
 """Cheap steps that one piece of work aims at, so that a run can stop and report."""
 MAX_SHOWN = 1 << 18
@@ -122,6 +142,7 @@ class EnsemblePlan:
         _check_length(self)
         _check_combination(self)
         _check_init(self)
+        _check_scheme(self)
         _check_stability(self)
         check_observables(self.observables, self.scene)
         _check_edges(self.edges)
@@ -171,54 +192,193 @@ class EnsemblePlan:
         return 0
 
     @cached_property
+    def scheme_name(self) -> str:
+        """Kind of scheme in force: a name of `problem.SCHEMES` but "auto"; "update" for sgd and gd."""
+        if not isinstance(self.dynamics, Sgf):
+            return "update"
+        if self.dynamics.scheme != "auto":
+            return self.dynamics.scheme
+        return "splitting" if self.starts_balanced and self.depth <= 1 else "taylor"
+
+    @cached_property
+    def starts_balanced(self) -> bool:
+        """Whether the start lies on the balanced manifold, where the SDE of v is all there is."""
+        return self.coordinate == "model" or isinstance(self.init, Balanced)
+
+    @cached_property
+    def is_reduced(self) -> bool:
+        """Whether the state is v alone: asked for, or the same from a balanced start."""
+        if not isinstance(self.dynamics, Sgf) or not self.starts_balanced:
+            return False
+        if self.coordinate == "model" or self.dynamics.scheme in ("auto", "splitting"):
+            return True
+        in_parameters = self.dynamics.scheme == "euler" and self.depth == 1 and self.width == 1
+        return self.dynamics.scheme != "taylor" and not in_parameters
+
+    @cached_property
+    def has_fixed_clock(self) -> bool:
+        """Whether every path takes the same steps."""
+        return self.scheme_name != "taylor"
+
+    @cached_property
     def noise_source(self) -> NoiseSource:
         """Where the randomness comes from."""
         match self.dynamics, self.data:
             case Sgf() as flow, _:
-                return INCREMENT_SOURCES[flow.noise]()
+                return (
+                    increments.source(flow.noise)
+                    if self.has_fixed_clock
+                    else ADAPTIVE_INCREMENTS[flow.noise]()
+                )
             case Gd(), _:
                 return full_batch.source(beta1=self.moments.beta1, beta2=self.moments.beta2)
             case Sgd() as sgd, GaussianPairs() as pairs:
-                return minibatch_gaussian.source(
-                    slope=pairs.slope,
-                    noise_std=pairs.noise_std,
-                    input_std=pairs.input_std,
-                    batch_size=sgd.batch_size,
-                )
+                data = {"slope": pairs.slope, "noise_std": pairs.noise_std, "input_std": pairs.input_std}
+                if self._is_one_neuron and sgd.batch_size >= minibatch_gaussian.SMALLEST_PAIRED:
+                    return minibatch_gaussian.pair_source(
+                        **data, batch_size=sgd.batch_size, precision=self.precision
+                    )
+                return minibatch_gaussian.source(**data, batch_size=sgd.batch_size)
             case Sgd() as sgd, SamplePairs() as samples:
                 draw = minibatch_epoch.source if sgd.sampling == "epoch" else minibatch_iid.source
                 return draw(x=samples.x, y=samples.y, batch_size=sgd.batch_size)
         raise AssertionError("_check_combination refuses everything else")
 
     @cached_property
+    def _is_one_neuron(self) -> bool:
+        return (
+            self.depth == 1
+            and self.width == 1
+            and isinstance(self.dynamics, Sgd | Gd)
+            and self.dynamics.momentum == 0
+        )
+
+    @cached_property
     def scheme(self) -> Scheme:
         """How a state moves."""
-        if isinstance(self.dynamics, Sgf):
-            return FLOWS[flow_name(coordinate=self.coordinate, depth=self.depth)](
+        if not isinstance(self.dynamics, Sgf):
+            return self._update_scheme(self.dynamics)
+        flow = self.dynamics
+        heat = {"temperature": flow.temperature, "weight_decay": flow.weight_decay}
+        if self.scheme_name == "taylor":
+            name = flow_name(coordinate="model" if self.is_reduced else "parameters", depth=self.depth)
+            return FLOWS[name](
                 self.moments,
                 depth=self.depth,
                 width=self.width,
-                temperature=self.dynamics.temperature,
-                weight_decay=self.dynamics.weight_decay,
-                max_step=self.dynamics.step_size or math.inf,
-                relative_step=self.dynamics.tolerance,
+                **heat,
+                max_step=flow.step_size or math.inf,
+                relative_step=flow.tolerance,
                 typical_value=self.typical_value,
                 start_value=abs(self.start_value),
             )
-        return UPDATES["product_update"](
+        step_size = self.step_size
+        if not self.is_reduced:
+            return two_layer_euler.scheme(
+                self.moments, **heat, step_size=step_size, typical_rate=self.typical_rate
+            )
+        if self.scheme_name != "splitting":
+            return explicit.scheme(
+                self.scheme_name,
+                self.moments,
+                depth=self.depth,
+                width=self.width,
+                **heat,
+                step_size=step_size,
+                typical_rate=self.typical_rate,
+            )
+        if self.depth == 0:
+            return linear_splitting.scheme(self.moments, width=self.width, **heat, step_size=step_size)
+        return reciprocal_splitting.scheme(
+            self.moments,
+            **heat,
+            step_size=step_size,
+            typical_value=self.typical_value,
+            precision=self.precision,
+        )
+
+    def _update_scheme(self, dynamics: Sgd | Gd) -> Scheme:
+        if self._is_one_neuron:
+            return two_layer_update.scheme(
+                learning_rate=dynamics.learning_rate,
+                weight_decay=dynamics.weight_decay,
+                power=self.moments.beta1,
+                precision=self.precision,
+            )
+        return product_update.scheme(
             depth=self.depth,
             width=self.width,
-            learning_rate=self.dynamics.learning_rate,
-            momentum=self.dynamics.momentum,
-            weight_decay=self.dynamics.weight_decay,
+            learning_rate=dynamics.learning_rate,
+            momentum=dynamics.momentum,
+            weight_decay=dynamics.weight_decay,
             power=self.moments.beta1,
         )
 
     @cached_property
+    def typical_rate(self) -> float:
+        """Rate of relaxation and noise that bounds the step of an SDE near the minimum, [1/time]."""
+        assert isinstance(self.dynamics, Sgf)
+        heat = {"temperature": self.dynamics.temperature, "weight_decay": self.dynamics.weight_decay}
+        if self.depth == 0:
+            return linear_splitting.rate(self.moments, width=self.width, **heat)
+        if self.depth == 1:
+            return reciprocal_splitting.rate(self.moments, **heat, value=self.typical_value)
+        return balanced_flow.rate(
+            self.moments, **heat, depth=self.depth, width=self.width, v=self.typical_value
+        )
+
+    @cached_property
+    def relaxation_rate(self) -> float:
+        """Rate at which v relaxes to the minimum, 2 a |v|^q b1 at a typical v, [1/time]."""
+        layers = self.depth + 1
+        pull = layers * self.width ** (2 / layers - 1) * self.typical_value ** (2 * self.depth / layers)
+        return float(2 * pull * self.moments.beta1)
+
+    @cached_property
+    def largest_step(self) -> float:
+        """Largest step of a fixed clock, as asked for or by the problem's own rates, [time]."""
+        assert isinstance(self.dynamics, Sgf)
+        if self.dynamics.step_size is not None:
+            return self.dynamics.step_size
+        share = STEP_PER_RATE if self.scheme_name == "splitting" else STEP_PER_RATE_EXPLICIT
+        return share / max(self.typical_rate, 1e-300)
+
+    @cached_property
+    def sample_spacing(self) -> int:
+        """Steps between two samples that are worth averaging: about the time in which v relaxes."""
+        if isinstance(self.dynamics, Sgf) and not self.has_fixed_clock:
+            return STEPS_PER_SAMPLE
+        step = self.largest_step if isinstance(self.dynamics, Sgf) else self.dynamics.learning_rate
+        relaxation = self.relaxation_rate * step
+        return round(min(MAX_SPACING, max(MIN_SPACING, 1 / relaxation if relaxation > 0 else math.inf)))
+
+    @cached_property
+    def intervals(self) -> tuple[int, int]:
+        """Sample intervals per record, and steps per interval, of an SDE with a fixed clock."""
+        assert self.duration is not None
+        steps = self.duration / self.largest_step / self.n_records
+        per_record = max(1, round(steps / self.sample_spacing))
+        return per_record, GROUP * max(1, math.ceil(steps / per_record / GROUP - 1e-9))
+
+    @cached_property
+    def flow_steps(self) -> int:
+        """Steps of one path of an SDE with a fixed clock."""
+        per_record, steps = self.intervals
+        return self.n_records * per_record * steps
+
+    @cached_property
+    def step_size(self) -> float:
+        """Step of an SDE with a fixed clock, at most the largest step, [time]."""
+        assert self.duration is not None
+        return self.duration / self.flow_steps
+
+    @cached_property
     def typical_steps(self) -> float:
-        """Steps of one path, estimated for an SDE and exact for an update rule."""
+        """Steps of one path, estimated for an adaptive scheme and exact otherwise."""
         if self.n_steps is not None:
             return float(self.n_steps)
+        if self.has_fixed_clock:
+            return float(self.flow_steps)
         assert isinstance(self.dynamics, Sgf)
         assert self.duration is not None
         step = self.dynamics.tolerance / max(self.scheme.typical_rate, 1e-300)
@@ -235,7 +395,9 @@ class EnsemblePlan:
 
         A network costs by its parameters; a batch of a data set by the samples that it draws or shuffles.
         """
-        parameters = self.width * (self.depth + 1) if self.coordinate == "parameters" else 1
+        if self.has_fixed_clock and self.noise_source.steps > 1:
+            return FAST_STEP
+        parameters = 1 if self.is_reduced else self.width * (self.depth + 1)
         drawn = 1.0
         if isinstance(self.data, SamplePairs) and isinstance(self.dynamics, Sgd):
             drawn = self.dynamics.batch_size
@@ -257,9 +419,9 @@ class EnsemblePlan:
     def memory_bytes(self) -> float:
         """Largest working memory of a run with few threads, estimated, [bytes]."""
         paths = min(self.n_paths, SHARD_BLOCKS * LANES)
-        state = paths * (16.0 * self.scheme.n_state + 96.0)
+        state = paths * (16.0 * self.scheme.n_state + 144.0)
         thread = 8.0 * LANES * self.scheme.n_work + 4.0 * LANES * self.noise_source.work_columns
-        shown = 24.0 * MAX_SHOWN * (1 + len(self.observables))
+        shown = 0.0 if self.has_fixed_clock else 24.0 * MAX_SHOWN * (1 + len(self.observables))
         return 2 * state + 4 * (thread + shown)
 
     @cached_property
@@ -364,6 +526,44 @@ def _check_init(plan: EnsemblePlan) -> None:
             "init.u",
             given=[len(plan.init.u), sorted(lengths)],
             allowed=f"width={plan.width} rows of depth + 1 = {plan.depth + 1} numbers",
+        )
+
+
+def _check_scheme(plan: EnsemblePlan) -> None:
+    """Refuse a scheme that does not fit the model or the start, and a step beyond stability."""
+    if not isinstance(plan.dynamics, Sgf):
+        return
+    name = plan.scheme_name
+    if name == "splitting" and (plan.depth > 1 or not plan.starts_balanced):
+        raise UnsupportedCombinationError(
+            "dynamics.scheme",
+            given=name,
+            allowed="depth 0 or 1 and a balanced start",
+            remedy='"taylor" takes any depth and start.',
+        )
+    if name in ("log_euler", "tamed_euler") and plan.depth == 0:
+        raise UnsupportedCombinationError(
+            "dynamics.scheme",
+            given=name,
+            allowed="depth >= 1; for depth 0 nothing explodes",
+            remedy='Use "splitting" or "euler".',
+        )
+    if name in ("log_euler", "tamed_euler", "euler") and not plan.starts_balanced:
+        in_parameters = name == "euler" and plan.depth == 1 and plan.width == 1
+        if not in_parameters:
+            raise UnsupportedCombinationError(
+                "dynamics.scheme",
+                given=name,
+                allowed="a balanced start, or euler with depth 1 and width 1",
+                remedy='"taylor" takes any start.',
+            )
+    if plan.has_fixed_clock and plan.largest_step * plan.typical_rate > MAX_STEP_PER_RATE:
+        bound = MAX_STEP_PER_RATE / plan.typical_rate
+        raise UnstableStepError(
+            "dynamics.step_size",
+            given=plan.dynamics.step_size,
+            allowed=f"step_size <= {bound:.4g}, at which noise and relaxation change v by its own size",
+            remedy=f"Leave it null for {bound * STEP_PER_RATE:.4g} or less.",
         )
 
 

@@ -12,6 +12,8 @@ from equipoise_solver.theory.moments import DataMoments
 
 DEFAULT_RELATIVE_STEP = {"gaussian": 0.1, "three_point": 0.1, "two_point": 0.02}
 """Largest relative change per step for each kind of increment; bias: see `schemes`."""
+SCHEMES = ("auto", "splitting", "taylor", "log_euler", "tamed_euler", "euler")
+"""Schemes of the SDE that a plan may name."""
 
 
 def require(field_name: str, given: float, *, low: float = -math.inf, strict: bool = False) -> None:
@@ -121,7 +123,8 @@ class Sgf:
         noise: kind of increments.
         step_size: largest step, [time]; None leaves it to relative_step.
         relative_step: largest relative change per step (squared noise plus drift), which bounds the step
-            everywhere; None takes the default of the noise.
+            everywhere, for adaptive schemes; None takes the default of the noise.
+        scheme: name from `schemes.SCHEMES`; "auto" takes the fastest that loses no path.
     """
 
     temperature: float
@@ -129,6 +132,7 @@ class Sgf:
     noise: Literal["gaussian", "three_point", "two_point"] = "gaussian"
     step_size: float | None = None
     relative_step: float | None = None
+    scheme: str = "auto"
 
     def __post_init__(self) -> None:
         require("dynamics.temperature", self.temperature, low=0)
@@ -137,6 +141,8 @@ class Sgf:
             raise InvalidModelError(
                 "noise", given=self.noise, allowed=f"one of {sorted(DEFAULT_RELATIVE_STEP)}"
             )
+        if self.scheme not in SCHEMES:
+            raise InvalidModelError("dynamics.scheme", given=self.scheme, allowed=f"one of {list(SCHEMES)}")
         if self.step_size is not None:
             require("dynamics.step_size", self.step_size, low=0, strict=True)
         if self.relative_step is not None and not 0 < self.relative_step <= 1:
@@ -200,6 +206,7 @@ def require_momentum(momentum: float) -> None:
 
 __all__ = [
     "DEFAULT_RELATIVE_STEP",
+    "SCHEMES",
     "Balanced",
     "Data",
     "Dynamics",

@@ -154,7 +154,7 @@ def _summary(paths: Means, *, origin: float) -> tuple[float, float, float, float
     variance = max(0.0, square - off * off)
     # Influence of a path on the variance: q - 2 off m, with Cov(m, q) from the spread of m + q.
     squares = paths.squares
-    covariance = (squares[4] - squares[0] - squares[1]) / 2
+    covariance = (squares[5] - squares[0] - squares[1]) / 2
     influence = max(0.0, float(squares[1] + 4 * off * off * squares[0] - 4 * off * covariance))
     error = float(np.sqrt(influence / (n - 1) / n)) if n > 1 else float("nan")
     shifted = np.concatenate([[1.0], paths.mean[:4]])

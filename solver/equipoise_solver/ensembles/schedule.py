@@ -11,7 +11,6 @@ from equipoise_solver.ensembles.compiled import LANES
 from equipoise_solver.ensembles.plan import (
     MAX_SHOWN,
     SHARD_BLOCKS,
-    STEPS_PER_SAMPLE,
     TASK_BLOCKS,
     UNIT_WORK,
     EnsemblePlan,
@@ -49,7 +48,7 @@ class Schedule:
         first_kept: samples with at least this index (1, 2, ...) are averaged.
         samples_per_unit: sample intervals of a piece of work.
         blocks_per_unit: blocks of a piece of work.
-        n_steps: updates per path; 0 for an SDE.
+        n_steps: steps per path with a fixed clock; 0 for an adaptive one.
         duration: SDE time per path; 0 for an update rule, [time].
         epoch: batches per epoch where they come by epoch, else 0. Samples then lie anywhere in their
             intervals, so that they see all phases of an epoch alike.
@@ -160,7 +159,7 @@ class Schedule:
     def record_times(self) -> NDArray[np.float64]:
         """SDE time or number of updates at each record, the start first, shape (n_records + 1,)."""
         index = np.arange(self.n_records + 1)
-        if self.n_steps == 0:
+        if self.duration > 0:
             return self.duration * index / self.n_records
         per_record = [self.step_of(i * self.samples_per_record) for i in index.tolist()]
         return np.array(per_record, dtype=np.float64)
@@ -168,14 +167,18 @@ class Schedule:
 
 def schedule_of(plan: EnsemblePlan) -> Schedule:
     """The schedule that follows from a plan; sample times do not depend on the number of paths."""
-    n_steps = plan.n_steps or 0
-    n_records = min(plan.n_records, n_steps) if n_steps else plan.n_records
-    spacing = float(STEPS_PER_EPOCH_SAMPLE if plan.epoch_batches else STEPS_PER_SAMPLE)
-    # The samples that one piece of work can keep reach far enough to be worth shuffling the data again.
-    spacing = max(spacing, plan.work_to_resume / (plan.work_per_step * (MAX_SHOWN // LANES)))
-    # One block from one sample to the next is the least piece of work: dear steps are sampled more often.
-    spacing = max(1.0, min(spacing, UNIT_WORK / (LANES * plan.work_per_step)))
-    per_record = max(1, round(plan.typical_steps / n_records / spacing))
+    is_flow = plan.duration is not None
+    n_steps = plan.flow_steps if is_flow and plan.has_fixed_clock else plan.n_steps or 0
+    n_records = plan.n_records if is_flow else min(plan.n_records, n_steps)
+    if is_flow and plan.has_fixed_clock:
+        per_record = plan.intervals[0]
+    else:
+        spacing = float(STEPS_PER_EPOCH_SAMPLE if plan.epoch_batches else plan.sample_spacing)
+        # The samples that one piece of work can keep reach far enough to be worth shuffling the data again.
+        spacing = max(spacing, plan.work_to_resume / (plan.work_per_step * (MAX_SHOWN // LANES)))
+        # One block from one sample to the next is the least piece of work: dear steps are sampled more often.
+        spacing = max(1.0, min(spacing, UNIT_WORK / (LANES * plan.work_per_step)))
+        per_record = max(1, round(plan.typical_steps / n_records / spacing))
     n_samples = n_records * per_record
     paths = min(plan.n_paths, SHARD_BLOCKS * LANES)
     work_per_sample = plan.typical_steps / n_samples * plan.work_per_step
@@ -183,7 +186,7 @@ def schedule_of(plan: EnsemblePlan) -> Schedule:
     blocks = max(1, min(TASK_BLOCKS, -(-paths // LANES) // 8, int(UNIT_WORK / least)))
     by_work = UNIT_WORK / (min(paths, blocks * LANES) * work_per_sample)
     to_resume = plan.work_to_resume / work_per_sample
-    by_memory = MAX_SHOWN // (blocks * LANES)
+    by_memory = n_samples if plan.has_fixed_clock else MAX_SHOWN // (blocks * LANES)
     kept = n_samples - int(plan.burn_in * n_samples)
     if plan.epoch_batches and kept > 2 * plan.epoch_batches:
         # Whole turns through the phases, and the end of the run, which is not averaged.

@@ -12,11 +12,20 @@ from numba import types
 from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import I8, U4, U8, array_of, compiled, inlined, key_of
+from equipoise_solver.ensembles.device import (
+    add32,
+    multiply_high,
+    multiply_low,
+    or32,
+    shift_left,
+    shift_right,
+    xor32,
+)
 
 INITIAL_STATE, INCREMENTS, MINIBATCHES, PERMUTATIONS = 0, 1, 2, 3
 """Purposes: the second word of Philox's counter. A stream serves one purpose only."""
 
-_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_M0, _M1 = np.uint32(0xD2511F53), np.uint32(0xCD9E8D57)
 _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _S7, _S9, _S11, _S21, _S25 = np.uint32(7), np.uint32(9), np.uint32(11), np.uint32(21), np.uint32(25)
@@ -27,14 +36,14 @@ _ONE = np.uint32(1)
 def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """Philox4x32-10: four words from a counter of four words and a key of two."""
     for _ in range(10):
-        p0 = _M0 * np.uint64(c0)
-        p1 = _M1 * np.uint64(c2)
-        c0 = np.uint32(np.uint32(p1 >> _HALF) ^ c1 ^ k0)
-        c1 = np.uint32(p1 & _LOW)
-        c2 = np.uint32(np.uint32(p0 >> _HALF) ^ c3 ^ k1)
-        c3 = np.uint32(p0 & _LOW)
-        k0 = np.uint32(k0 + _W0)
-        k1 = np.uint32(k1 + _W1)
+        high0, high1 = multiply_high(_M0, c0), multiply_high(_M1, c2)
+        low0, low1 = multiply_low(_M0, c0), multiply_low(_M1, c2)
+        c0 = xor32(xor32(high1, c1), k0)
+        c2 = xor32(xor32(high0, c3), k1)
+        c1 = low1
+        c3 = low0
+        k0 = add32(k0, _W0)
+        k1 = add32(k1, _W1)
     return c0, c1, c2, c3
 
 
@@ -57,15 +66,15 @@ def start_stream(key: Any, path: Any, purpose: Any, index: Any) -> Any:
 @inlined
 def next_word(a: Any, b: Any, c: Any, d: Any) -> Any:
     """One step of xoshiro128++: 32 random bits and the next four words of state."""
-    s = np.uint32(a + d)
-    word = np.uint32(np.uint32(np.uint32(s << _S7) | np.uint32(s >> _S25)) + a)
-    t = np.uint32(b << _S9)
-    c = np.uint32(c ^ a)
-    d = np.uint32(d ^ b)
-    b = np.uint32(b ^ c)
-    a = np.uint32(a ^ d)
-    c = np.uint32(c ^ t)
-    d = np.uint32(np.uint32(d << _S11) | np.uint32(d >> _S21))
+    s = add32(a, d)
+    word = add32(or32(shift_left(s, _S7), shift_right(s, _S25)), a)
+    t = shift_left(b, _S9)
+    c = xor32(c, a)
+    d = xor32(d, b)
+    b = xor32(b, c)
+    a = xor32(a, d)
+    c = xor32(c, t)
+    d = or32(shift_left(d, _S11), shift_right(d, _S21))
     return word, a, b, c, d
 
 

@@ -36,6 +36,8 @@ class SGF(Part):
     """gamma: adds gamma * |theta|^2 to the loss."""
     step_size: Annotated[Real, Field(gt=0, le=1e6)] | None = None
     """Largest step in SDE time; null lets the scheme choose from the problem's own rates."""
+    scheme: Literal["auto", "splitting", "taylor", "log_euler", "tamed_euler", "euler"] = "auto"
+    """Numerical scheme; "auto" takes the fastest that loses no path. Plain "euler" loses some."""
 
 
 class GD(Part):

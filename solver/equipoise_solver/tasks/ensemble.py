@@ -100,7 +100,7 @@ def describe_ensemble(result: EnsembleResult, plan: EnsemblePlan) -> Ensemble:
         n_diverged=result.n_diverged,
         n_absorbed=result.n_absorbed,
         path_steps=result.path_steps,
-        step_size=plan.dynamics.step_size if isinstance(plan.dynamics, Sgf) else None,
+        step_size=_step_size(plan),
         seed=plan.seed,
         outcome="DIVERGED" if result.n_diverged else "COMPLETED",
         observables={
@@ -112,6 +112,13 @@ def describe_ensemble(result: EnsembleResult, plan: EnsemblePlan) -> Ensemble:
         ),
         notes=result.notes,
     )
+
+
+def _step_size(plan: EnsemblePlan) -> float | None:
+    """Step in force of a fixed clock, the bound on the step of an adaptive one; None for an update rule."""
+    if not isinstance(plan.dynamics, Sgf):
+        return None
+    return plan.step_size if plan.has_fixed_clock else plan.dynamics.step_size
 
 
 def _data(spec: EnsembleSpec, load_dataset: LoadDataset | None) -> Data:
@@ -142,6 +149,7 @@ def _dynamics(spec: EnsembleSpec) -> Dynamics:
                 weight_decay=sgf.weight_decay,
                 noise=spec.noise,
                 step_size=sgf.step_size,
+                scheme=sgf.scheme,
             )
 
 

@@ -1,7 +1,30 @@
 """Streaming statistics: sums per path, histograms, and means over paths that merge from left to right."""
 
 from equipoise_solver.ensembles.accumulators.histogram import histogram_quantiles
-from equipoise_solver.ensembles.accumulators.means import Means, block_means, merge_means
-from equipoise_solver.ensembles.accumulators.samples import accumulate
+from equipoise_solver.ensembles.accumulators.means import Means, block_means, merge_blocks, merge_means
+from equipoise_solver.ensembles.accumulators.samples import (
+    LARGEST,
+    LEAST,
+    LOG,
+    N_POWERS,
+    Bins,
+    accumulate,
+    bins_of,
+    empty_sums,
+)
 
-__all__ = ["Means", "accumulate", "block_means", "histogram_quantiles", "merge_means"]
+__all__ = [
+    "LARGEST",
+    "LEAST",
+    "LOG",
+    "N_POWERS",
+    "Bins",
+    "Means",
+    "accumulate",
+    "bins_of",
+    "block_means",
+    "empty_sums",
+    "histogram_quantiles",
+    "merge_blocks",
+    "merge_means",
+]

@@ -5,9 +5,13 @@ References:
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
+
+from equipoise_solver.ensembles.compiled import F8, array_of, compiled
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +67,28 @@ def merge_means(left: Means, right: Means) -> Means:
     mean = left.mean + gap * share
     with np.errstate(over="ignore"):
         return Means(count, mean, left.squares + right.squares + gap * gap * left.count * share)
+
+
+def _merge_blocks(
+    count: Any, mean: Any, squares: Any, all_count: Any, all_mean: Any, all_squares: Any
+) -> None:
+    for i in range(all_count.shape[0]):
+        for b in range(count.shape[0]):
+            n = all_count[i] + count[b, i]
+            share = count[b, i] / max(n, 1.0)
+            gap = mean[b, i] - all_mean[i]
+            all_mean[i] += gap * share
+            all_squares[i] += squares[b, i] + gap * gap * all_count[i] * share
+            all_count[i] = n
+
+
+def merge_blocks(blocks: Means) -> Means:
+    """Means over the first axis, merged from left to right."""
+    shape = blocks.count.shape[1:]
+    merged = Means.empty((int(np.prod(shape)),))
+    flat = (
+        np.ascontiguousarray(a.reshape(a.shape[0], -1)) for a in (blocks.count, blocks.mean, blocks.squares)
+    )
+    signature = types.void(*[array_of(F8, 2)] * 3, *[array_of(F8, 1)] * 3)
+    compiled(_merge_blocks, signature)(*flat, merged.count, merged.mean, merged.squares)
+    return Means(*(a.reshape(shape) for a in (merged.count, merged.mean, merged.squares)))

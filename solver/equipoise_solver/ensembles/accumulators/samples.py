@@ -1,38 +1,116 @@
-"""Sums of powers of v per path, and the histogram of all samples, from the samples of one piece of work."""
+"""Streaming statistics of v: sums per path and one histogram of all samples, a block at a time.
 
+A block's sample is a row of LANES numbers: 0 for paths absorbed at 0, NaN for paths that are lost or are not
+there. NaN poisons its own sums only and is left out of the histogram.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from equipoise_solver.ensembles.compiled import F8, I8, array_of, compiled
+from equipoise_solver.ensembles.compiled import F8, I8, LANES, array_of, compiled, inlined
+from equipoise_solver.ensembles.device import bits_of
+from equipoise_solver.ensembles.elementary import logarithm
 
 N_POWERS = 4
+LOG, LEAST, LARGEST = 4, 5, 6
+"""Rows of the sums after the powers: ln |v|, and the least and the largest v."""
+N_SUMS = 7
+LOG_FLOOR = 1e-300
+"""|v| below which ln |v| counts as that of the floor."""
+MANTISSA_BITS = 8
+"""Leading bits of the mantissa that the search for a bin starts from."""
+_SHIFT = np.uint64(52 - MANTISSA_BITS)
+_MAGNITUDE, _SIGN = np.uint64(0x7FFFFFFFFFFFFFFF), np.uint64(63)
 
 
-def _accumulate(v: Any, first: Any, origin: Any, edges: Any, sums: Any, counts: Any) -> None:
-    n_bins = edges.shape[0] - 1
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """Bins of any widths, and where to look for a number's bin by its leading bits.
+
+    Attributes:
+        edges: increasing, shape (n + 1,); bin i is [edges[i], edges[i+1]).
+        first_key: leading bits of the least magnitude that is told apart.
+        ranges: for the sign (0 for +) and the leading bits, the least and the largest number of edges at or
+            below a number with them, shape (2, 2, keys).
+    """
+
+    edges: NDArray[np.float64]
+    first_key: int
+    ranges: NDArray[np.int32]
+
+
+def bins_of(edges: NDArray[np.float64]) -> Bins:
+    """The bins between increasing edges, shape (n + 1,)."""
+    magnitudes = np.abs(edges[edges != 0.0])
+    shift = 52 - MANTISSA_BITS
+    least, largest = float(magnitudes.min()), float(magnitudes.max())
+    first = int(np.array([least]).view(np.uint64)[0]) >> shift
+    last = int(np.array([largest]).view(np.uint64)[0]) >> shift
+    starts = (np.arange(first, last + 2, dtype=np.uint64) << np.uint64(shift)).view(np.float64)
+    starts[0] = 0.0
+    starts = np.append(starts, np.inf)
+    # An edge at -0.0 or 0.0 is at or below both zeros.
+    above = np.searchsorted(edges, starts, side="right")
+    below = np.searchsorted(edges, -starts, side="right")
+    ranges = np.stack([np.stack([above[:-1], above[1:]]), np.stack([below[1:], below[:-1]])])
+    return Bins(edges, first, np.ascontiguousarray(ranges, dtype=np.int32))
+
+
+@inlined
+def bin_of(x: Any, edges: Any, first_key: Any, ranges: Any) -> Any:
+    """Number of edges at or below x: 0 below the first, i + 1 in bin i, n + 1 from the last on."""
+    bits = bits_of(x)
+    sign = np.int64(bits >> _SIGN)
+    key = np.int64((bits & _MAGNITUDE) >> _SHIFT) - first_key
+    key = min(max(key, 0), ranges.shape[2] - 1)
+    low, high = np.int64(ranges[sign, 0, key]), np.int64(ranges[sign, 1, key])
+    while low < high:
+        middle = (low + high) >> 1
+        if x >= edges[middle]:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inlined
+def add_sample(v: Any, origin: Any, sums: Any, edges: Any, first_key: Any, ranges: Any, counts: Any) -> None:
+    """Add a row of v, shape (LANES,), to the sums, shape (N_SUMS, LANES), and to the histogram."""
+    for j in range(LANES):
+        x = v[j]
+        off = x - origin
+        square = off * off
+        sums[0, j] += off
+        sums[1, j] += square
+        sums[2, j] += off * square
+        sums[3, j] += square * square
+        sums[LOG, j] += logarithm(max(abs(x), LOG_FLOOR))
+        sums[LEAST, j] = x if x < sums[LEAST, j] else sums[LEAST, j]
+        sums[LARGEST, j] = x if x > sums[LARGEST, j] else sums[LARGEST, j]
+    for j in range(LANES):
+        if v[j] == v[j]:
+            counts[bin_of(v[j], edges, first_key, ranges)] += 1
+
+
+def _accumulate(
+    v: Any, first: Any, origin: Any, sums: Any, edges: Any, first_key: Any, ranges: Any, counts: Any
+) -> None:
     for i in range(first, v.shape[0]):
-        for j in range(v.shape[1]):
-            x = v[i, j]
-            off = x - origin
-            square = off * off
-            sums[0, j] += off
-            sums[1, j] += square
-            sums[2, j] += off * square
-            sums[3, j] += square * square
-            if not np.isfinite(x):
-                continue
-            low = -1
-            high = n_bins + 1
-            while high - low > 1:
-                middle = (low + high) // 2
-                if x >= edges[middle]:
-                    low = middle
-                else:
-                    high = middle
-            counts[low + 1] += 1
+        for b in range(sums.shape[0]):
+            row = v[i, b * LANES : (b + 1) * LANES]
+            add_sample(row, origin, sums[b], edges, first_key, ranges, counts)
+
+
+def empty_sums(n_blocks: int) -> NDArray[np.float64]:
+    """Sums before the first sample, shape (n_blocks, N_SUMS, LANES)."""
+    sums = np.zeros((n_blocks, N_SUMS, LANES))
+    sums[:, LEAST] = np.inf
+    sums[:, LARGEST] = -np.inf
+    return sums
 
 
 def accumulate(
@@ -40,19 +118,28 @@ def accumulate(
     first: int,
     *,
     origin: float,
-    edges: NDArray[np.float64],
+    bins: Bins,
     sums: NDArray[np.float64],
     counts: NDArray[np.int64],
 ) -> None:
     """Add the samples v[first:], shape (samples, paths), to the sums and to the histogram.
 
     Args:
-        v: samples; NaN from when a path is lost, which then poisons its own sums only.
+        v: samples.
         first: first sample that counts.
         origin: sums are of powers of v - origin, against cancellation.
-        edges: increasing, shape (n + 1,); bin i is [edges[i], edges[i+1]).
-        sums: shape (4, paths), changed.
+        bins: of the histogram.
+        sums: shape (blocks, N_SUMS, LANES), changed.
         counts: shape (n + 2,), changed: below the first edge, the bins, from the last edge on.
     """
-    signature = types.void(array_of(F8, 2), I8, F8, array_of(F8, 1), array_of(F8, 2), array_of(I8, 1))
-    compiled(_accumulate, signature)(v, first, origin, edges, sums, counts)
+    signature = types.void(
+        array_of(F8, 2),
+        I8,
+        F8,
+        array_of(F8, 3),
+        array_of(F8, 1),
+        I8,
+        array_of(types.int32, 3),
+        array_of(I8, 1),
+    )
+    compiled(_accumulate, signature)(v, first, origin, sums, bins.edges, bins.first_key, bins.ranges, counts)

@@ -3,10 +3,10 @@
 from equipoise_solver.ensembles.noise import gaussian, three_point, two_point
 from equipoise_solver.ensembles.noise.source import NoiseSource
 
-INCREMENT_SOURCES = {
+ADAPTIVE_INCREMENTS = {
     "gaussian": gaussian.source,
     "three_point": three_point.source,
     "two_point": two_point.source,
 }
 
-__all__ = ["INCREMENT_SOURCES", "NoiseSource"]
+__all__ = ["ADAPTIVE_INCREMENTS", "NoiseSource"]

@@ -1,7 +1,8 @@
-"""What a noise source is: a kernel that fills two rows of numbers per block, with the tables it reads."""
+"""What a noise source is: a kernel that fills rows of numbers for a block, with the tables it reads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ class NoiseSource:
         numbers: parameters, shape (n,).
         table: data it reads, shape (2, n).
         work_columns: int32 columns of working memory per lane.
+        rows: numbers per lane and call.
+        steps: steps that a call serves.
+        precision: of the numbers.
     """
 
     name: str
@@ -33,3 +37,6 @@ class NoiseSource:
     numbers: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     table: NDArray[np.float64] = field(default_factory=_no_table)
     work_columns: int = 1
+    rows: int = 2
+    steps: int = 1
+    precision: Literal["float64", "float32"] = "float64"

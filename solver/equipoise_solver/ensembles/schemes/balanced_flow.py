@@ -108,6 +108,13 @@ def typical_rate(moments: DataMoments, temperature: float, depth: int, width: in
     return 4 * layers * layers * heat * (moments.noise(v) + moments.alpha1 * value * value) + pull
 
 
+def rate(
+    moments: DataMoments, *, temperature: float, weight_decay: float, depth: int, width: int, v: float
+) -> float:
+    """Rate that bounds the step at v, [1/time]."""
+    return typical_rate(moments, temperature, depth, width, v) + 2 * (depth + 1) * weight_decay
+
+
 def scheme(
     moments: DataMoments,
     *,

@@ -10,13 +10,15 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from equipoise_solver.ensembles.compiled import LANES
 from equipoise_solver.ensembles.schemes.products import (
     absorption_threshold,
     product_features,
     product_gradient,
 )
-from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
+from equipoise_solver.ensembles.schemes.scheme import Scheme
 
 FARTHEST = 1e30
 """|v| from which a path counts as diverged in any case."""
@@ -29,33 +31,47 @@ Gaussian pair per batch, and far less for larger batches.
 """
 
 
-def step(state: Any, momentum: Any, batch: Any, taken: Any, lanes: Any, numbers: Any, work: Any) -> None:
-    """One update of every lane; state = theta; see `compiled.update_signature`."""
+def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
+    """One update of every lane; state = theta, then m if there is momentum; see `compiled.step_signature`."""
     rate, friction, gamma = numbers[0], numbers[1], numbers[2]
     layers = np.int64(numbers[3])
     width = np.int64(numbers[4])
     n = layers * width
     value, tail = n, n + 1
-    product_gradient(state, 0, work, 0, value, tail, lanes, layers, width)
-    for j in range(lanes):
+    product_gradient(state, 0, work, 0, value, tail, LANES, layers, width)
+    for j in range(LANES):
         v = work[value, j]
         alive = abs(v) < numbers[6]
-        work[value, j] = 2.0 * (batch[0, j] * v - batch[1, j])
+        work[value, j] = 2.0 * (np.float64(noise[0, j]) * v - np.float64(noise[1, j]))
         work[tail, j] = 1.0 if alive else 0.0
         taken[j] += np.int64(alive)
-    for i in range(n):
-        for j in range(lanes):
-            u = np.float64(state[i, j])
-            gradient = work[value, j] * work[i, j] + 2.0 * gamma * u
-            m = friction * np.float64(momentum[i, j]) + gradient
-            alive = work[tail, j] != 0.0
-            momentum[i, j] = m if alive else np.float64(momentum[i, j])
-            state[i, j] = u - rate * m if alive else u
+    if friction == 0.0:
+        for i in range(n):
+            for j in range(LANES):
+                u = np.float64(state[i, j])
+                gradient = work[value, j] * work[i, j] + 2.0 * gamma * u
+                state[i, j] = u - rate * gradient if work[tail, j] != 0.0 else u
+    else:
+        for i in range(n):
+            for j in range(LANES):
+                u, held = np.float64(state[i, j]), np.float64(state[n + i, j])
+                gradient = work[value, j] * work[i, j] + 2.0 * gamma * u
+                m = friction * held + gradient
+                alive = work[tail, j] != 0.0
+                state[n + i, j] = m if alive else held
+                state[i, j] = u - rate * m if alive else u
 
 
-def features(state: Any, lane: Any, numbers: Any, out: Any) -> Any:
-    """The v, |theta|^2 and imbalance of one lane; see `compiled.features_signature`."""
-    return product_features(state, lane, np.int64(numbers[3]), np.int64(numbers[4]), numbers[5], out)
+def show(state: Any, numbers: Any, out: Any) -> None:
+    """Put v, |theta|^2, the imbalance and absorption into `out`; see `compiled.show_signature`."""
+    layers, width = np.int64(numbers[3]), np.int64(numbers[4])
+    shown = np.zeros(3)
+    for j in range(LANES):
+        absorbed = product_features(state, j, layers, width, numbers[5], shown)
+        out[0, j] = shown[0]
+        out[1, j] = shown[1]
+        out[2, j] = shown[2]
+        out[3, j] = np.float64(absorbed)
 
 
 def escape_bound(*, depth: int, width: int, learning_rate: float, power: float) -> float:
@@ -87,6 +103,10 @@ def scheme(
     n = layers * width
     threshold = absorption_threshold(depth)
     bound = escape_bound(depth=depth, width=width, learning_rate=learning_rate, power=power)
+
+    def to_state(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.concatenate([theta, np.zeros_like(theta)]) if momentum > 0 else theta
+
     return Scheme(
         name="product_update",
         clock="steps",
@@ -94,12 +114,13 @@ def scheme(
         noise_type=None,
         weak_order=None,
         step=step,
-        features=features,
-        n_state=n,
+        single=step,
+        show=show,
+        n_state=2 * n if momentum > 0 else n,
         n_work=n + 2,
         numbers=np.array(
             [learning_rate, momentum, weight_decay, layers, width, threshold, bound], dtype=np.float64
         ),
         bound=bound,
-        to_state=identity,
+        to_state=to_state,
     )

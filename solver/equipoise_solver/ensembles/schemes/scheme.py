@@ -23,8 +23,11 @@ class Scheme:
         interpretation: "ito" for an SDE; None for an update rule.
         noise_type: "scalar", one Brownian motion for all coordinates; None for an update rule.
         weak_order: of the scheme with Gaussian increments; None for an update rule, which is exact.
-        step: kernel, of `compiled.flow_signature` (adaptive) or `compiled.update_signature` (steps).
-        features: kernel, of `compiled.features_signature`.
+        step: kernel, of `compiled.flow_signature` (adaptive), or of `compiled.step_signature` (steps), which
+            takes as many steps as the noise source serves per call.
+        single: kernel of one step, of `compiled.step_signature`, for a fixed clock.
+        features: kernel of an adaptive scheme, of `compiled.features_signature`.
+        show: kernel of a scheme with a fixed clock, of `compiled.show_signature`.
         n_state: numbers of state per path.
         n_work: rows of working memory per block.
         numbers: parameters, shape (n,).
@@ -40,13 +43,15 @@ class Scheme:
     noise_type: Literal["scalar"] | None
     weak_order: int | None
     step: Callable[..., None]
-    features: Callable[..., int]
     n_state: int
     n_work: int
     numbers: NDArray[np.float64]
     to_state: ToState
     bound: float = 1e150
     typical_rate: float = 0.0
+    single: Callable[..., None] | None = None
+    features: Callable[..., int] | None = None
+    show: Callable[..., None] | None = None
 
 
 def flow_numbers(

@@ -1,0 +1,186 @@
+"""Explicit schemes of weak order 1 for the reduced SDE of v, from its drift m and noise s at any depth.
+
+    euler        v + m h + s dW. Drift and noise grow faster than linearly for D >= 1, so paths are lost.
+    tamed_euler  v + (m h + s dW)/(1 + |m| h + s^2 h/(2 v^2)): increments stay bounded relative to v.
+    log_euler    v exp((m/v - (s/v)^2/2) h + (s/v) dW), exponent within [-2, 2]: keeps the sign of v.
+
+Kernels are generated from one template, since a compiled closure is never found again in the disk cache: see
+`generated`.
+
+References:
+    Kloeden and Platen (1992), section 14.1; Hutzenthaler, Jentzen and Kloeden, Strong convergence of an
+    explicit method for SDEs with nonglobally Lipschitz coefficients (2012), for taming.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.ensembles.compiled import LANES, inlined
+from equipoise_solver.ensembles.device import fma, like
+from equipoise_solver.ensembles.elementary import exponential, logarithm
+from equipoise_solver.ensembles.generated import module_of
+from equipoise_solver.ensembles.models import deep, linear, two_layer
+from equipoise_solver.ensembles.schemes.scheme import Scheme
+from equipoise_solver.theory.moments import DataMoments
+
+LARGEST_EXPONENT = 2.0
+ABSORBED = 1e-300
+"""|v| below which v counts as 0, for D >= 1."""
+SCHEMES = ("euler", "tamed_euler", "log_euler")
+
+
+@inlined
+def euler(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+    """Euler and Maruyama; `drift` and `spread` are relative to v, `root` = sqrt(h)."""
+    return fma(v, fma(drift, h, spread * (root * noise)), v)
+
+
+@inlined
+def tamed_euler(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+    """Increments over 1 + their own size."""
+    damping = fma(h, fma(like(v, 0.5) * spread, spread, abs(drift)), like(v, 1.0))
+    return fma(v, fma(drift, h, spread * (root * noise)) / damping, v)
+
+
+@inlined
+def log_euler(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+    """Euler of ln |v|, the exponent clipped."""
+    change = fma(fma(like(v, -0.5) * spread, spread, drift), h, spread * (root * noise))
+    bound = like(v, LARGEST_EXPONENT)
+    change = max(min(change, bound), -bound)
+    return v * short_exponential(change)
+
+
+@inlined
+def short_exponential(x: Any) -> Any:
+    """exp(x) for |x| <= 2: the eighth root by its series, squared three times; relative error 1e-9."""
+    z = like(x, 0.125) * x
+    p = fma(z, like(x, 1 / 5040), like(x, 1 / 720))
+    p = fma(z, p, like(x, 1 / 120))
+    p = fma(z, p, like(x, 1 / 24))
+    p = fma(z, p, like(x, 1 / 6))
+    p = fma(z, p, like(x, 0.5))
+    p = fma(z, p, like(x, 1.0))
+    p = fma(z, p, like(x, 1.0))
+    p = p * p
+    p = p * p
+    return p * p
+
+
+@inlined
+def euler_absolute(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+    """Euler and Maruyama, for coefficients that are not relative to v."""
+    return fma(drift, h, fma(spread, root * noise, v))
+
+
+@inlined
+def tamed_euler_absolute(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+    """Increments over 1 + their own size, for coefficients that are not relative to v."""
+    damping = fma(h, fma(spread, spread, abs(drift)), like(v, 1.0))
+    return fma(h, drift, spread * (root * noise)) / damping + v
+
+
+_TEMPLATE = """
+from equipoise_solver.ensembles.compiled import GROUP, LANES
+from equipoise_solver.ensembles.device import like
+from equipoise_solver.ensembles.schemes.explicit import {scheme} as move
+from {model} import coefficients
+
+
+def step(state, noise, row, taken, numbers, work):
+    zero = state[0, 0]
+    h, root = like(zero, numbers[0]), like(zero, numbers[1])
+    p = ({numbers})
+    for j in range(LANES):
+        v = state[0, j]
+        for i in range(GROUP):
+            drift, spread = coefficients(v, p)
+            v = move(v, like(v, noise[i, j]), drift, spread, h, root)
+        state[0, j] = v
+
+
+def single(state, noise, row, taken, numbers, work):
+    zero = state[0, 0]
+    h, root = like(zero, numbers[0]), like(zero, numbers[1])
+    p = ({numbers})
+    for j in range(LANES):
+        v = state[0, j]
+        drift, spread = coefficients(v, p)
+        state[0, j] = move(v, like(v, noise[row, j]), drift, spread, h, root)
+"""
+_PARTS = tuple(
+    f"equipoise_solver.ensembles.{name}" for name in ("device", "elementary", "compiled", "schemes.explicit")
+)
+
+
+def kernels(scheme: str, model: str, n_numbers: int, *, is_relative: bool) -> tuple[Any, Any]:
+    """The kernels (step, single) of a scheme for the model in module `model`, which takes n_numbers."""
+    names = ", ".join(f"like(zero, numbers[{i + 2}])" for i in range(n_numbers))
+    name = scheme if is_relative else f"{scheme}_absolute"
+    text = _TEMPLATE.format(scheme=name, model=model, numbers=f"{names},")
+    module = module_of(text, (*_PARTS, model))
+    return module.step, module.single
+
+
+def show(state: Any, numbers: Any, out: Any) -> None:
+    """Put v, |theta|^2 and imbalance 0 into `out`; the last numbers are D + 1 and d."""
+    layers, width = numbers[numbers.shape[0] - 2], numbers[numbers.shape[0] - 1]
+    for j in range(LANES):
+        v = np.float64(state[0, j])
+        out[0, j] = v
+        share = max(abs(v) / width, 1e-300)
+        out[1, j] = width * layers * exponential(2.0 / layers * logarithm(share))
+        out[2, j] = 0.0
+        out[3, j] = 1.0 if abs(v) < ABSORBED and layers > 1.0 else 0.0
+
+
+def scheme(
+    name: str,
+    moments: DataMoments,
+    *,
+    depth: int,
+    width: int,
+    temperature: float,
+    weight_decay: float,
+    step_size: float,
+    typical_rate: float,
+) -> Scheme:
+    """An explicit scheme for a balanced network of any depth; its state is v."""
+    layers, heat = depth + 1, temperature
+    model: Any
+    own: tuple[float, ...]
+    if depth == 0:
+        model, heat = linear, width**2 * temperature
+        own = (width * moments.beta1 + weight_decay, width * moments.beta2)
+    else:
+        model = two_layer if depth == 1 else deep
+        own = (moments.beta1, moments.beta2)
+    own = (*own, heat * moments.alpha1, heat * moments.alpha2, heat * moments.alpha3)
+    if depth >= 1:
+        own = (*own, weight_decay)
+    if depth >= 2:
+        own = (*own, layers, layers * width ** (2 / layers - 1), (depth - 1) / layers)
+    step, single = kernels(name, model.__name__, model.N_NUMBERS, is_relative=model.IS_RELATIVE)
+
+    def to_state(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values[:1]
+
+    return Scheme(
+        name=name,
+        clock="steps",
+        interpretation="ito",
+        noise_type="scalar",
+        weak_order=1,
+        step=step,
+        single=single,
+        show=show,
+        n_state=1,
+        n_work=1,
+        numbers=np.array([step_size, math.sqrt(step_size), *own, layers, width], dtype=np.float64),
+        to_state=to_state,
+        bound=1e150,
+        typical_rate=typical_rate,
+    )

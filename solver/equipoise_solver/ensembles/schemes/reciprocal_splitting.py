@@ -1,0 +1,223 @@
+"""The balanced two-layer network (D = 1) in y = 1/|v|, by splitting: positive, weak order 2, no path is lost.
+
+With s the sign of v and the data mirrored by it (a2 -> s a2, b2 -> s b2), the SDE of v becomes, in
+Stratonovich's form,
+
+    dy = [c0 + c1 y + c2/y] dt - 4 sqrt(T G(y)) o dW,   G(y) = a3 y^2 - 2 a2 y + a1,
+    c0 = 4 b1 - 16 T a2,  c1 = 4 T a3 - 4 b2 + 4 gamma,  c2 = 12 T a1,
+
+so infinity has become the end 0 of a Bessel process of dimension 2.5, and 0 lies at infinity, where all is
+linear. A step is the palindrome A(h/2) B(h/2) N B(h/2) A(h/2) of three exact flows:
+
+    A: y' = c2/y         y <- sqrt(y^2 + 2 c2 t)
+    B: y' = c0 + c1 y    affine
+    N: dy = -4 sqrt(T G) o dW
+                         y <- |y + (cosh z - 1) (y - a2/a3) - sinh z sqrt(G/a3)|,  z = 4 sqrt(T a3) dW
+
+Near y = 0 the law of the scheme differs from the process' own density, proportional to y^1.5, over a width of
+sqrt(h): v stays below a bound of the order of 1/sqrt(16 T a1 h), which would cut the power-law tail of v.
+The difference is universal in y^2/(16 T a1 h), so what is shown is not y but its image under the map that
+carries the one law to the other (`readout`); it differs from the identity by terms of order h^2 elsewhere.
+
+References:
+    Ninomiya and Victoir, Weak approximation of stochastic differential equations (2008), for the splitting;
+    Alfonsi, High order discretization schemes for the CIR process (2010), for its sense at the end.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.ensembles.compiled import GROUP, LANES, inlined
+from equipoise_solver.ensembles.device import fma, like
+from equipoise_solver.ensembles.elementary import exponential, logarithm
+from equipoise_solver.ensembles.schemes.scheme import Scheme
+from equipoise_solver.theory.moments import DataMoments
+
+FARTHEST = {"float64": 1e150, "float32": 1e18}
+"""1/|v| from which v counts as 0: its square must be a number."""
+READOUT = (
+    0.144949801596,
+    -0.0743518122433,
+    0.00376828954852,
+    0.0419154676625,
+    -0.127179602489,
+    0.178504996536,
+    -0.0222494286374,
+    -0.135721642624,
+    0.0751509752964,
+)
+"""Polynomial in 1.5 u - 1 of `readout`, fitted to 1e-4 to the invariant measure of the scheme at the end."""
+FIRST_STEP = 0.75
+"""Least y^2 that a step can end at, in units of 16 T a1 h."""
+
+
+_R0, _R1, _R2, _R3, _R4, _R5, _R6, _R7, _R8 = READOUT
+
+
+@inlined
+def _inner(
+    y: Any, noise: Any, slope: Any, shift: Any, alpha1: Any, alpha2: Any, alpha3: Any, size: Any
+) -> Any:
+    """B(h/2) N B(h/2) of one lane."""
+    y = fma(slope, y, shift)
+    x = size * noise
+    square = x * x
+    z = alpha3 * square
+    even = fma(z, fma(z, like(y, 1 / 720), like(y, 1 / 24)), like(y, 0.5))
+    odd = fma(z, fma(z, fma(z, like(y, 1 / 5040), like(y, 1 / 120)), like(y, 1 / 6)), like(y, 1.0))
+    half_slope = fma(alpha3, y, -alpha2)
+    g = fma(y, half_slope - alpha2, alpha1)
+    root = math.sqrt(max(g, like(y, 0.0)))
+    y = abs(fma(square * half_slope, even, fma(-x * odd, root, y)))
+    return abs(fma(slope, y, shift))
+
+
+@inlined
+def _chosen(positive: Any, numbers: Any, y: Any) -> Any:
+    """The affine flow's numbers and a2, by the sign of v."""
+    slope = like(y, numbers[5]) if positive else like(y, numbers[7])
+    shift = like(y, numbers[6]) if positive else like(y, numbers[8])
+    alpha2 = like(y, numbers[2]) if positive else -like(y, numbers[2])
+    return slope, shift, alpha2
+
+
+def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
+    """GROUP steps of every lane; state = (1/|v|, sign of v); see `compiled.step_signature`."""
+    zero = state[0, 0]
+    alpha1, alpha3, size = like(zero, numbers[1]), like(zero, numbers[3]), like(zero, numbers[0])
+    gain, farthest = like(zero, numbers[4]), like(zero, numbers[9])
+    whole = gain + gain
+    slope_up, shift_up = like(zero, numbers[5]), like(zero, numbers[6])
+    slope_down, shift_down = like(zero, numbers[7]), like(zero, numbers[8])
+    alpha2_up = like(zero, numbers[2])
+    for j in range(LANES):
+        y = state[0, j]
+        positive = state[1, j] > like(y, 0.0)
+        slope = slope_up if positive else slope_down
+        shift = shift_up if positive else shift_down
+        alpha2 = alpha2_up if positive else -alpha2_up
+        y = math.sqrt(fma(y, y, gain))
+        for i in range(GROUP):
+            y = _inner(y, like(y, noise[i, j]), slope, shift, alpha1, alpha2, alpha3, size)
+            y = math.sqrt(fma(y, y, whole if i < GROUP - 1 else gain))
+        state[0, j] = min(y, farthest)
+
+
+def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
+    """One step of every lane, by the noise of `row`."""
+    zero = state[0, 0]
+    alpha1, alpha3, size = like(zero, numbers[1]), like(zero, numbers[3]), like(zero, numbers[0])
+    gain, farthest = like(zero, numbers[4]), like(zero, numbers[9])
+    for j in range(LANES):
+        y = state[0, j]
+        slope, shift, alpha2 = _chosen(state[1, j] > like(y, 0.0), numbers, y)
+        y = math.sqrt(fma(y, y, gain))
+        y = _inner(y, like(y, noise[row, j]), slope, shift, alpha1, alpha2, alpha3, size)
+        state[0, j] = min(math.sqrt(fma(y, y, gain)), farthest)
+
+
+@inlined
+def readout(square: Any, unit: Any) -> Any:
+    """The y^2 that is shown for the scheme's own, in float64; unit = 16 T a1 h.
+
+    y^2 (1 - 3/4 u)^0.4 (1 + 0.3 u + u^2 p) with u = unit/y^2 <= 4/3: 1 - u^2/16 far from the end, and where
+    the invariant measure of the scheme starts, at u = 4/3, all of the density y^1.5 from 0 on is reached.
+    """
+    u = unit / square
+    t = 1.5 * u - 1.0
+    p = _R8 * t + _R7
+    p = p * t + _R6
+    p = p * t + _R5
+    p = p * t + _R4
+    p = p * t + _R3
+    p = p * t + _R2
+    p = p * t + _R1
+    p = p * t + _R0
+    edge = max(1.0 - FIRST_STEP * u, 1e-30)
+    return square * exponential(0.4 * logarithm(edge)) * (1.0 + u * (0.3 + u * p))
+
+
+def show(state: Any, numbers: Any, out: Any) -> None:
+    """Put v, |theta|^2 = 2 |v|, imbalance 0 and absorption into `out`; see `compiled.show_signature`."""
+    unit, farthest = numbers[10], numbers[9]
+    for j in range(LANES):
+        y = np.float64(state[0, j])
+        square = y * y
+        # Far from the end, and at the start, which no step has made, the map is the identity.
+        shown = readout(square, unit) if square > FIRST_STEP * unit else square
+        absorbed = y >= farthest
+        v = 1.0 / math.sqrt(shown)
+        out[0, j] = v if state[1, j] > 0.0 else -v
+        out[1, j] = 2.0 * v
+        out[2, j] = 0.0
+        out[3, j] = 1.0 if absorbed else 0.0
+
+
+def rate(moments: DataMoments, *, temperature: float, weight_decay: float, value: float) -> float:
+    """Rate of relaxation and noise about `value`, [1/time]."""
+    heat = temperature * (moments.alpha3 + moments.alpha1 * value * value)
+    return 4 * abs(moments.beta2) + 4 * weight_decay + 16 * heat
+
+
+def affine(slope: float, shift: float, time: float) -> tuple[float, float]:
+    """The flow of y' = shift + slope y over `time`, as y -> first*y + second."""
+    growth = math.expm1(slope * time)
+    return 1 + growth, shift * (growth / slope if slope != 0 else time)
+
+
+def scheme(
+    moments: DataMoments,
+    *,
+    temperature: float,
+    weight_decay: float,
+    step_size: float,
+    typical_value: float,
+    precision: str,
+) -> Scheme:
+    """The scheme for depth 1 of any width; its state is (1/|v|, sign of v)."""
+    half = 0.5 * step_size
+    heat = temperature * moments.alpha3
+    flows = [
+        affine(
+            4 * heat - 4 * sign * moments.beta2 + 4 * weight_decay,
+            4 * moments.beta1 - 16 * temperature * sign * moments.alpha2,
+            half,
+        )
+        for sign in (1, -1)
+    ]
+    farthest = FARTHEST[precision]
+    numbers = (
+        4 * math.sqrt(temperature * step_size),
+        moments.alpha1,
+        moments.alpha2,
+        moments.alpha3,
+        12 * temperature * moments.alpha1 * step_size,
+        *flows[0],
+        *flows[1],
+        farthest,
+        16 * temperature * moments.alpha1 * step_size,
+    )
+
+    def to_state(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore"):
+            reciprocal = np.minimum(1 / np.abs(values[0]), farthest)
+        return np.stack([reciprocal, np.where(values[0] < 0, -1.0, 1.0)])
+
+    return Scheme(
+        name="reciprocal_splitting",
+        clock="steps",
+        interpretation="ito",
+        noise_type="scalar",
+        weak_order=2,
+        step=step,
+        single=single,
+        show=show,
+        n_state=2,
+        n_work=1,
+        numbers=np.array(numbers, dtype=np.float64),
+        to_state=to_state,
+        typical_rate=rate(moments, temperature=temperature, weight_decay=weight_decay, value=typical_value),
+    )

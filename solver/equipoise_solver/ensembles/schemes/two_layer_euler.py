@@ -1,0 +1,100 @@
+"""The parameters (u, w) of a two-layer network (D = 1, d = 1) by Euler and Maruyama: it explodes.
+
+    du = -w F - 2 gamma u dt,  dw = -u F - 2 gamma w dt,  F = 2 (b1 u w - b2) dt - 2 sqrt(T g(u w)) dW
+
+For comparison with other people's runs; `two_layer_flow` loses no path.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from equipoise_solver.ensembles.compiled import GROUP, LANES, inlined
+from equipoise_solver.ensembles.device import fma, like
+from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
+from equipoise_solver.theory.moments import DataMoments
+
+
+@inlined
+def _move(u: Any, w: Any, noise: Any, p: Any) -> Any:
+    """One step; p = (2 h b1, 2 h b2, 4 h T a1, 4 h T a2, 4 h T a3, 1 - 2 gamma h)."""
+    v = u * w
+    half = fma(p[2], v, -p[3])
+    heat = fma(v, half - p[3], p[4])
+    force = fma(-noise, math.sqrt(heat), fma(p[0], v, -p[1]))
+    return fma(-w, force, p[5] * u), fma(-u, force, p[5] * w)
+
+
+@inlined
+def _numbers(zero: Any, numbers: Any) -> Any:
+    return (
+        like(zero, numbers[0]),
+        like(zero, numbers[1]),
+        like(zero, numbers[2]),
+        like(zero, numbers[3]),
+        like(zero, numbers[4]),
+        like(zero, numbers[5]),
+    )
+
+
+def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
+    """GROUP steps of every lane; state = (u, w); see `compiled.step_signature`."""
+    p = _numbers(state[0, 0], numbers)
+    for j in range(LANES):
+        u, w = state[0, j], state[1, j]
+        for i in range(GROUP):
+            u, w = _move(u, w, like(u, noise[i, j]), p)
+        state[0, j] = u
+        state[1, j] = w
+
+
+def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
+    """One step of every lane, by the noise of `row`."""
+    p = _numbers(state[0, 0], numbers)
+    for j in range(LANES):
+        u, w = state[0, j], state[1, j]
+        state[0, j], state[1, j] = _move(u, w, like(u, noise[row, j]), p)
+
+
+def show(state: Any, numbers: Any, out: Any) -> None:
+    """Put v, |theta|^2, |u^2 - w^2| and absorption into `out`; see `compiled.show_signature`."""
+    for j in range(LANES):
+        u, w = np.float64(state[0, j]), np.float64(state[1, j])
+        out[0, j] = u * w
+        out[1, j] = u * u + w * w
+        out[2, j] = abs(u * u - w * w)
+        out[3, j] = 1.0 if max(abs(u), abs(w)) < numbers[6] else 0.0
+
+
+def scheme(
+    moments: DataMoments, *, temperature: float, weight_decay: float, step_size: float, typical_rate: float
+) -> Scheme:
+    """The scheme for depth 1, width 1; its state is (u, w)."""
+    heat = 4 * temperature * step_size
+    return Scheme(
+        name="two_layer_euler",
+        clock="steps",
+        interpretation="ito",
+        noise_type="scalar",
+        weak_order=1,
+        step=step,
+        single=single,
+        show=show,
+        n_state=2,
+        n_work=1,
+        numbers=np.array(
+            [
+                2 * step_size * moments.beta1,
+                2 * step_size * moments.beta2,
+                heat * moments.alpha1,
+                heat * moments.alpha2,
+                heat * moments.alpha3,
+                1 - 2 * weight_decay * step_size,
+                1e-150,
+            ],
+            dtype=np.float64,
+        ),
+        to_state=identity,
+        typical_rate=typical_rate,
+    )

@@ -1,0 +1,83 @@
+"""Gradient descent of a two-layer network with one neuron (D = 1, d = 1), two updates at a time.
+
+    u <- u - eta g_u, with g_u = 2 (A v - B) w + 2 gamma u; w likewise; v = u w
+
+The same update as `product_update` without momentum, written out for the case that is run most. A path whose
+|v| reaches the bound is frozen there: `taken` keeps the number of its updates before that.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from equipoise_solver.ensembles.compiled import LANES, inlined
+from equipoise_solver.ensembles.device import fma, like
+from equipoise_solver.ensembles.schemes.product_update import escape_bound
+from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
+
+
+@inlined
+def _move(u: Any, w: Any, square: Any, product: Any, rate: Any, keep: Any, bound: Any) -> Any:
+    """One update by the batch (A, B), and whether it was made; rate = 2 eta, keep = 1 - 2 eta gamma."""
+    v = u * w
+    alive = abs(v) < bound
+    force = rate * fma(square, v, -product)
+    new_u, new_w = fma(-force, w, keep * u), fma(-force, u, keep * w)
+    return (new_u if alive else u), (new_w if alive else w), alive
+
+
+def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
+    """Two updates of every lane by the batches in rows (0, 1) and (2, 3); see `compiled.step_signature`."""
+    zero = state[0, 0]
+    rate, keep, bound = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
+    for j in range(LANES):
+        u, w = state[0, j], state[1, j]
+        u, w, first = _move(u, w, like(u, noise[0, j]), like(u, noise[1, j]), rate, keep, bound)
+        u, w, second = _move(u, w, like(u, noise[2, j]), like(u, noise[3, j]), rate, keep, bound)
+        state[0, j] = u
+        state[1, j] = w
+        taken[j] += np.int64(first) + np.int64(second)
+
+
+def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
+    """One update of every lane by the batch in rows 2 row and 2 row + 1."""
+    zero = state[0, 0]
+    rate, keep, bound = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
+    for j in range(LANES):
+        u, w = state[0, j], state[1, j]
+        square, product = like(u, noise[2 * row, j]), like(u, noise[2 * row + 1, j])
+        u, w, alive = _move(u, w, square, product, rate, keep, bound)
+        state[0, j] = u
+        state[1, j] = w
+        taken[j] += np.int64(alive)
+
+
+def show(state: Any, numbers: Any, out: Any) -> None:
+    """Put v, |theta|^2, |u^2 - w^2| and absorption into `out`; see `compiled.show_signature`."""
+    for j in range(LANES):
+        u, w = np.float64(state[0, j]), np.float64(state[1, j])
+        out[0, j] = u * w
+        out[1, j] = u * u + w * w
+        out[2, j] = abs(u * u - w * w)
+        out[3, j] = 1.0 if max(abs(u), abs(w)) < numbers[3] else 0.0
+
+
+def scheme(*, learning_rate: float, weight_decay: float, power: float, precision: str) -> Scheme:
+    """The update rule for depth 1 and width 1; its state is (u, w), `power` is E[x^2] of the data."""
+    bound = escape_bound(depth=1, width=1, learning_rate=learning_rate, power=power)
+    floor = 1e-150 if precision == "float64" else 1e-38
+    return Scheme(
+        name="two_layer_update",
+        clock="steps",
+        interpretation=None,
+        noise_type=None,
+        weak_order=None,
+        step=step,
+        single=single,
+        show=show,
+        n_state=2,
+        n_work=1,
+        numbers=np.array([2 * learning_rate, 1 - 2 * learning_rate * weight_decay, bound, floor]),
+        bound=bound,
+        to_state=identity,
+    )
