@@ -112,7 +112,9 @@ class JobService:
         """
         job = self._table.get(job_id) if JOB_ID.fullmatch(job_id) else None
         if job is None:
-            raise NotFoundError(f"There is no job {job_id[:100]!r}: see GET /v1/jobs.", code="job_not_found")
+            raise NotFoundError(
+                f"There is no job {job_id[:100]!r}: see the list of jobs.", code="job_not_found"
+            )
         return job
 
     def queue_position(self, job: Job) -> int | None:

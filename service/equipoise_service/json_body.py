@@ -92,8 +92,8 @@ def check_declared_length(request: Request, limit: int) -> None:
 def too_large(limit: int) -> MalformedError:
     """Refusal of a body beyond the limit; the connection ends, for the rest stays unread."""
     message = (
-        f"The body is larger than {limit} bytes: send less (see /v1/limits), "
-        "for many samples upload a dataset."
+        f"More than {limit} bytes were sent: this service takes no more at once. "
+        "Send less; many samples are better uploaded as a dataset."
     )
     return MalformedError(
         message,

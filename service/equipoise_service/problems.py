@@ -47,6 +47,8 @@ class FieldProblem(BaseModel):
     """What was given, shortened."""
     allowed: str | None = None
     """What would be accepted."""
+    remedy: str | None = None
+    """What to do, where that is more than to give what is allowed."""
 
 
 class Problem(BaseModel):
@@ -124,6 +126,8 @@ def as_service_error(error: Exception, request: Request) -> ServiceError:
 def _of_solver(error: SolverError) -> ServiceError:
     given = shorten(error.given)
     entry = {"field": error.field, "message": str(error)[:2000], "given": given, "allowed": error.allowed}
+    if error.remedy:
+        entry["remedy"] = error.remedy
     code = error.code if error.code in REASONS else "invalid_spec"
     return ServiceError(str(error)[:2000], code=code, errors=[entry])
 
@@ -189,6 +193,8 @@ def _field_problem(problem: Mapping[str, Any], body: Any) -> dict[str, Any]:
         # The input is the whole part; the rule says which value in it is to blame.
         if "given" in context:
             entry["given"] = shorten(context["given"])
+        if remedy := entry["message"].partition(f"need {allowed}.")[2].strip():
+            entry["remedy"] = remedy
     elif problem["type"] == "union_tag_invalid":
         # The input is the whole object; its tag alone is to blame.
         entry["given"] = shorten(context["tag"])

@@ -23,6 +23,7 @@ GZIP = {"content-encoding": "gzip"}
 BAD_KEY = {"idempotency-key": " "}
 NO_JOB = f"job_{'0' * 32}"
 MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
+FIELD_MEMBERS = {"field", "message", "given", "allowed", "remedy"}
 STATIONARY: dict[str, Any] = {
     "task": "stationary",
     "model": {"kind": "diagonal", "depth": 1, "width": 1},
@@ -44,7 +45,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     assert content["request_id"] == answer.headers["x-request-id"]
     assert content["detail"]
     for error in content["errors"]:
-        assert {"field", "message", "allowed"} <= set(error) <= {"field", "message", "given", "allowed"}
+        assert {"field", "message", "allowed"} <= set(error) <= FIELD_MEMBERS
         assert error["field"]
         assert error["message"]
         assert error["allowed"]
@@ -238,6 +239,14 @@ def test_errors_of_the_solver_are_refusals_with_its_field(real_api: AppClient) -
         problem = assert_problem(real_api.post(path, json={"spec": spec}), 422, "invalid_model")
         assert problem["errors"][0]["field"] == "data.id"
         assert problem["errors"][0]["given"] == f"ds_{'0' * 32}"
+        assert problem["errors"][0]["remedy"] == "Upload it first."
+
+
+def test_rules_between_fields_say_what_to_do(api: AppClient) -> None:
+    moments = {"kind": "moments", "alpha1": 1, "alpha2": 9, "alpha3": 1, "beta1": 1, "beta2": 1}
+    answer = api.post("/v1/solve", json={"spec": STATIONARY | {"data": moments}})
+    (entry,) = assert_problem(answer, 422, "invalid_spec")["errors"]
+    assert entry["remedy"] == "No data has these moments."
 
 
 def test_a_body_beyond_the_limit_is_refused_while_it_streams_in(settings: Settings) -> None:
