@@ -96,23 +96,24 @@ def step_signature(precision: str, noise: str) -> Any:
     """A scheme with a fixed clock: step(state, noise, row, taken, numbers, work).
 
     state (n_state, LANES); noise (rows, LANES), of its own precision; row: first row to use, for a kernel
-    that takes one step; taken (LANES,), steps of each lane, which an update rule counts; numbers (n,);
+    that takes one step; taken (LANES,) int32, steps of each lane, which an update rule counts; numbers (n,);
     work (n_work, LANES).
     """
     return types.void(
         array_of(state_scalar(precision), 2),
         array_of(state_scalar(noise), 2),
         I8,
-        array_of(I8, 1),
+        array_of(types.int32, 1),
         array_of(F8, 1),
         array_of(F8, 2),
     )
 
 
 def show_signature(precision: str) -> Any:
-    """What a scheme with a fixed clock shows of a block: show(state, numbers, out).
+    """What a scheme with a fixed clock shows: value(state, numbers, out) and extra(state, numbers, out).
 
-    out (4, LANES): v, |theta|^2, the imbalance between the layers, and 1 where v has been absorbed at 0.
+    out (4, LANES): `value` puts v into row 0 and 1 where v has been absorbed at 0 into row 3; `extra`, called
+    after it where something is recorded, puts |theta|^2 and the imbalance between the layers into 1 and 2.
     """
     return types.void(array_of(state_scalar(precision), 2), array_of(F8, 1), array_of(F8, 2))
 

@@ -137,11 +137,27 @@ def run_flow(
                     n_active -= 1
 
 
+@inlined
+def _mark(shown: Any, status: Any, n_lanes: Any, bound: Any) -> None:
+    """Find what paths of a block have become, and show zeros or NaN for those that are absorbed or lost."""
+    for j in range(LANES):
+        if status[j] == RUNNING:
+            if not abs(shown[0, j]) < bound:
+                status[j] = LOST
+            elif shown[3, j] > 0.0:
+                status[j] = ABSORBED
+        if status[j] != RUNNING or j >= n_lanes:
+            gone = np.nan if status[j] == LOST or j >= n_lanes else 0.0
+            for i in range(3):
+                shown[i, j] = gone
+
+
 def run_steps(
     draw: Any,
     step: Any,
     single: Any,
-    show: Any,
+    value: Any,
+    extra: Any,
     state: Any,
     words: Any,
     status: Any,
@@ -185,43 +201,42 @@ def run_steps(
     active = np.ones(LANES, dtype=np.uint8)
     shown = np.empty((4, LANES))
     values = np.empty(LANES)
+    since = np.empty(LANES, dtype=np.int32)
     for b in range(state.shape[0]):
         first = first_path + np.uint64(b * LANES)
-        block, stream, steps_of, block_sums = state[b], words[b], taken[b], sums[b]
+        block, stream, block_sums = state[b], words[b], sums[b]
         for i in range(times.shape[0]):
             start = times[i - 1] if i > 0 else times[0]
             n = times[i] - start
+            since[:] = 0
             whole = n // group
             for q in range(whole):
                 at = start + q * group
                 fresh = np.int64(at == times[0])
                 draw(stream, active, noise, LANES, at, fresh, key, first, noise_numbers, table, shuffles)
-                step(block, noise, 0, steps_of, numbers, work)
+                step(block, noise, 0, since, numbers, work)
             if n > whole * group:
                 at = start + whole * group
                 fresh = np.int64(at == times[0])
                 draw(stream, active, noise, LANES, at, fresh, key, first, noise_numbers, table, shuffles)
                 for row in range(n - whole * group):
-                    single(block, noise, row, steps_of, numbers, work)
+                    single(block, noise, row, since, numbers, work)
+            for j in range(LANES):
+                taken[b, j] += since[j]
             if i == 0 and places[0] < 0:
                 continue
-            show(block, numbers, shown)
+            value(block, numbers, shown)
+            if places[i] >= 0:
+                extra(block, numbers, shown)
+            n_unusual = np.int64(lanes[b] < LANES)
             for j in range(LANES):
-                if status[b, j] == RUNNING:
-                    if counts_itself == 0:
-                        steps_of[j] += n
-                    if not (abs(shown[0, j]) < bound and shown[1, j] < np.inf):
-                        status[b, j] = LOST
-                    elif shown[3, j] > 0.0:
-                        status[b, j] = ABSORBED
-                if status[b, j] == LOST or j >= lanes[b]:
-                    shown[0, j] = np.nan
-                    shown[1, j] = np.nan
-                    shown[2, j] = np.nan
-                elif status[b, j] == ABSORBED:
-                    shown[0, j] = 0.0
-                    shown[1, j] = 0.0
-                    shown[2, j] = 0.0
+                usual = abs(shown[0, j]) < bound and shown[3, j] == 0.0 and status[b, j] == RUNNING
+                n_unusual += np.int64(not usual)
+            if counts_itself == 0:
+                for j in range(LANES):
+                    taken[b, j] += n if status[b, j] == RUNNING else 0
+            if n_unusual > 0:
+                _mark(shown, status[b], lanes[b], bound)
             if kept[0] <= i < kept[1]:
                 add_sample(shown[0], origin, block_sums, edges, first_key, ranges, counts)
             if places[i] >= 0:
@@ -272,6 +287,7 @@ def steps_kernel(precision: str, noise: str) -> Any:
         pointer_to(noise_signature(noise)),
         pointer_to(step_signature(precision, noise)),
         pointer_to(step_signature(precision, noise)),
+        pointer_to(show_signature(precision)),
         pointer_to(show_signature(precision)),
         array_of(state_scalar(precision), 3),
         array_of(U4, 3),

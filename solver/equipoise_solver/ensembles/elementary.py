@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from equipoise_solver.ensembles.compiled import inlined
-from equipoise_solver.ensembles.device import bits_of, float_of
+from equipoise_solver.ensembles.device import bits_of, float_of, fma
 from equipoise_solver.ensembles.elementary_tables import COSINE, EXP, LOG, SINE
 
 LOG2_E = 1.4426950408889634
@@ -86,6 +86,54 @@ def logarithm(x: Any) -> Any:
     p = p * f + _L1
     p = p * f + _L0
     return p * f + np.float64(np.int32(e)) * LN2
+
+
+@inlined
+def fused_logarithm(x: Any) -> Any:
+    """`logarithm` by fused multiply-adds: half the instructions, the same error."""
+    bits = bits_of(x)
+    e = np.int64(bits - SQRT_HALF_BITS) >> _MANTISSA
+    f = float_of(np.uint64(bits - (np.uint64(e) << _MANTISSA_U))) - 1.0
+    p = fma(_L18, f, _L17)
+    p = fma(p, f, _L16)
+    p = fma(p, f, _L15)
+    p = fma(p, f, _L14)
+    p = fma(p, f, _L13)
+    p = fma(p, f, _L12)
+    p = fma(p, f, _L11)
+    p = fma(p, f, _L10)
+    p = fma(p, f, _L9)
+    p = fma(p, f, _L8)
+    p = fma(p, f, _L7)
+    p = fma(p, f, _L6)
+    p = fma(p, f, _L5)
+    p = fma(p, f, _L4)
+    p = fma(p, f, _L3)
+    p = fma(p, f, _L2)
+    p = fma(p, f, _L1)
+    p = fma(p, f, _L0)
+    return fma(p, f, np.float64(np.int32(e)) * LN2)
+
+
+@inlined
+def fused_exponential(x: Any) -> Any:
+    """`exponential` by fused multiply-adds, for |x| <= 700."""
+    k = np.floor(fma(x, LOG2_E, 0.5))
+    r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
+    p = fma(_E13, r, _E12)
+    p = fma(p, r, _E11)
+    p = fma(p, r, _E10)
+    p = fma(p, r, _E9)
+    p = fma(p, r, _E8)
+    p = fma(p, r, _E7)
+    p = fma(p, r, _E6)
+    p = fma(p, r, _E5)
+    p = fma(p, r, _E4)
+    p = fma(p, r, _E3)
+    p = fma(p, r, _E2)
+    p = fma(p, r, _E1)
+    p = fma(p, r, _E0)
+    return p * float_of(np.uint64((np.int64(np.int32(k)) + 1023) << _MANTISSA))
 
 
 @inlined

@@ -20,7 +20,6 @@ from equipoise_solver.ensembles.accumulators import (
     Bins,
     Means,
     accumulate,
-    bins_of,
     block_means,
     empty_sums,
     merge_blocks,
@@ -67,6 +66,7 @@ class _Kernels:
     show: Any
     bins: Bins
     single: Any = None
+    extra: Any = None
     features: Any = None
 
 
@@ -161,7 +161,7 @@ def _stored(name: str, means: Means) -> Arrays:
 def _kernels(plan: EnsemblePlan) -> _Kernels:
     source, scheme = plan.noise_source, plan.scheme
     draw = compiled(source.fill, noise_signature(source.precision))
-    bins = bins_of(plan.histogram_edges)
+    bins = plan.bins
     if plan.has_fixed_clock:
         signature = step_signature(plan.precision, source.precision)
         single = compiled(scheme.single, signature)
@@ -170,7 +170,8 @@ def _kernels(plan: EnsemblePlan) -> _Kernels:
             step=compiled(scheme.step, signature) if source.steps > 1 else single,
             single=single,
             drive=steps_kernel(plan.precision, source.precision),
-            show=compiled(scheme.show, show_signature(plan.precision)),
+            show=compiled(scheme.value, show_signature(plan.precision)),
+            extra=compiled(scheme.extra, show_signature(plan.precision)),
             bins=bins,
         )
     return _Kernels(
@@ -291,6 +292,7 @@ def _drive_steps(
         kernels.step,
         kernels.single,
         kernels.show,
+        kernels.extra,
         views["shard_state"],
         views["shard_words"],
         views["shard_status"],

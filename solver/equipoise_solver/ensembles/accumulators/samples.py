@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import F8, I8, LANES, array_of, compiled, inlined
 from equipoise_solver.ensembles.device import bits_of
-from equipoise_solver.ensembles.elementary import logarithm
+from equipoise_solver.ensembles.elementary import fused_logarithm
 
 N_POWERS = 4
 LOG, LEAST, LARGEST = 4, 5, 6
@@ -21,7 +21,7 @@ LOG, LEAST, LARGEST = 4, 5, 6
 N_SUMS = 7
 LOG_FLOOR = 1e-300
 """|v| below which ln |v| counts as that of the floor."""
-MANTISSA_BITS = 8
+MANTISSA_BITS = 10
 """Leading bits of the mantissa that the search for a bin starts from."""
 _SHIFT = np.uint64(52 - MANTISSA_BITS)
 _MAGNITUDE, _SIGN = np.uint64(0x7FFFFFFFFFFFFFFF), np.uint64(63)
@@ -45,19 +45,22 @@ class Bins:
 
 def bins_of(edges: NDArray[np.float64]) -> Bins:
     """The bins between increasing edges, shape (n + 1,)."""
-    magnitudes = np.abs(edges[edges != 0.0])
-    shift = 52 - MANTISSA_BITS
-    least, largest = float(magnitudes.min()), float(magnitudes.max())
-    first = int(np.array([least]).view(np.uint64)[0]) >> shift
-    last = int(np.array([largest]).view(np.uint64)[0]) >> shift
-    starts = (np.arange(first, last + 2, dtype=np.uint64) << np.uint64(shift)).view(np.float64)
-    starts[0] = 0.0
-    starts = np.append(starts, np.inf)
-    # An edge at -0.0 or 0.0 is at or below both zeros.
-    above = np.searchsorted(edges, starts, side="right")
-    below = np.searchsorted(edges, -starts, side="right")
-    ranges = np.stack([np.stack([above[:-1], above[1:]]), np.stack([below[1:], below[:-1]])])
-    return Bins(edges, first, np.ascontiguousarray(ranges, dtype=np.int32))
+    shift = np.uint64(52 - MANTISSA_BITS)
+    keys = (np.abs(edges).view(np.uint64) >> shift).astype(np.int64)
+    first = int(keys[edges != 0.0].min())
+    keys = np.maximum(keys - first, 0)
+    n = int(keys.max()) + 1
+    # Edges up to the end of each range of magnitudes, from 0 upwards and from 0 downwards.
+    up, down = (np.bincount(keys[side], minlength=n).cumsum() for side in (edges >= 0.0, edges < 0.0))
+    ranges = np.empty((2, 2, n), dtype=np.int32)
+    ranges[0, 1] = edges.size - up[-1] + up
+    ranges[0, 0, 0], ranges[0, 0, 1:] = edges.size - up[-1], ranges[0, 1, :-1]
+    ranges[1, 0] = down[-1] - down
+    ranges[1, 1, 0], ranges[1, 1, 1:] = down[-1], ranges[1, 0, :-1]
+    # Zero of either sign is at or above an edge at 0.
+    ranges[1, 1, 0] += int(np.any(edges == 0.0))
+    ranges[1, 0, n - 1] = 0
+    return Bins(edges, first, ranges)
 
 
 @inlined
@@ -88,7 +91,7 @@ def add_sample(v: Any, origin: Any, sums: Any, edges: Any, first_key: Any, range
         sums[1, j] += square
         sums[2, j] += off * square
         sums[3, j] += square * square
-        sums[LOG, j] += logarithm(max(abs(x), LOG_FLOOR))
+        sums[LOG, j] += fused_logarithm(max(abs(x), LOG_FLOOR))
         sums[LEAST, j] = x if x < sums[LEAST, j] else sums[LEAST, j]
         sums[LARGEST, j] = x if x > sums[LARGEST, j] else sums[LARGEST, j]
     for j in range(LANES):

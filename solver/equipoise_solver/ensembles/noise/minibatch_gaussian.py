@@ -7,16 +7,16 @@ polynomial in the normal.
 """
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise_solver.ensembles.compiled import LANES
-from equipoise_solver.ensembles.device import fma, like
+from equipoise_solver.ensembles.compiled import GROUP, inlined
+from equipoise_solver.ensembles.device import fma
 from equipoise_solver.ensembles.elementary import logarithm, normal_pair, unit_uniform
+from equipoise_solver.ensembles.noise.increments import fill_gaussian
 from equipoise_solver.ensembles.noise.source import NoiseSource
-from equipoise_solver.ensembles.normals import single_normal_pair
 from equipoise_solver.ensembles.streams import MINIBATCHES, next_word
 
 LARGEST_DIRECT = 16
@@ -24,11 +24,7 @@ LARGEST_DIRECT = 16
 EXPANSION_FROM = 100_000
 """Degrees of freedom from which quantiles come from their expansion."""
 SMALLEST_PAIRED = 16
-"""Smallest batch whose chi-squared quantile a polynomial of degree 11 gives to 3e-7."""
-SINGLE_REACH = 6.8
-"""A bound of |normal| from 32 bits."""
-DEGREE, REACH = 23, 9.5
-"""Degree of the quantile polynomial, and the largest |normal| that the generator can give."""
+"""Smallest batch that two normal numbers of 32 bits give, |z| < 6.8; see `root_quantile`."""
 
 
 def fill_direct(
@@ -100,62 +96,20 @@ def fill_by_quantile(
         out[1, j] = numbers[2] * square + numbers[3] * math.sqrt(square) * out[1, j]
 
 
-def fill_pairs(
-    words: Any,
-    active: Any,
-    out: Any,
-    lanes: Any,
-    step: Any,
-    fresh: Any,
-    key: Any,
-    first_path: Any,
-    numbers: Any,
-    table: Any,
-    work: Any,
-) -> None:
-    """Put two batches (A, B) into out[0:2] and out[2:4]; numbers = (sx^2, k, s/sqrt(S), 12 coefficients).
-
-    See `compiled.noise_signature`.
-    """
-    zero = out[0, 0]
-    power, slope, spread = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
-    c0, c1, c2 = like(zero, numbers[3]), like(zero, numbers[4]), like(zero, numbers[5])
-    c3, c4, c5 = like(zero, numbers[6]), like(zero, numbers[7]), like(zero, numbers[8])
-    c6, c7, c8 = like(zero, numbers[9]), like(zero, numbers[10]), like(zero, numbers[11])
-    c9, c10, c11 = like(zero, numbers[12]), like(zero, numbers[13]), like(zero, numbers[14])
-    for j in range(LANES):
-        a, b, c, d = words[0, j], words[1, j], words[2, j], words[3, j]
-        r0, a, b, c, d = next_word(a, b, c, d)
-        r1, a, b, c, d = next_word(a, b, c, d)
-        r2, a, b, c, d = next_word(a, b, c, d)
-        r3, a, b, c, d = next_word(a, b, c, d)
-        words[0, j] = a
-        words[1, j] = b
-        words[2, j] = c
-        words[3, j] = d
-        x0, x1 = single_normal_pair(r0, r1)
-        x2, x3 = single_normal_pair(r2, r3)
-        out[0, j] = like(zero, x0)
-        out[1, j] = like(zero, x1)
-        out[2, j] = like(zero, x2)
-        out[3, j] = like(zero, x3)
-    for i in range(0, 4, 2):
-        for j in range(LANES):
-            z = out[i, j]
-            p = fma(c11, z, c10)
-            p = fma(p, z, c9)
-            p = fma(p, z, c8)
-            p = fma(p, z, c7)
-            p = fma(p, z, c6)
-            p = fma(p, z, c5)
-            p = fma(p, z, c4)
-            p = fma(p, z, c3)
-            p = fma(p, z, c2)
-            p = fma(p, z, c1)
-            p = fma(p, z, c0)
-            square = power * (p * p * p)
-            out[i, j] = square
-            out[i + 1, j] = fma(spread * math.sqrt(square), out[i + 1, j], slope * square)
+@inlined
+def batch_of(z: Any, turn: Any, p: Any) -> Any:
+    """The batch (A, B) of two normal numbers; p = (sx^2, k, sx s/sqrt(S), 14 coefficients)."""
+    z2 = z * z
+    z4 = z2 * z2
+    # Estrin's scheme: a short chain of operations, which Horner's would wait for.
+    low = fma(fma(p[6], z, p[5]), z2, fma(p[4], z, p[3]))
+    low = fma(fma(fma(p[10], z, p[9]), z2, fma(p[8], z, p[7])), z4, low)
+    high = fma(fma(p[14], z, p[13]), z2, fma(p[12], z, p[11]))
+    high = fma(fma(p[16], z, p[15]), z4, high)
+    root = fma(high, z4 * z4, low)
+    root = root * root * root
+    square = p[0] * (root * root)
+    return square, fma(p[2] * root, turn, p[1] * square)
 
 
 def chi_squared_quantile(z: float, degrees: int) -> float:
@@ -180,25 +134,27 @@ def chi_squared_quantile(z: float, degrees: int) -> float:
     return n + root * z + (z**2 - 1) * 2 / 3 + third + (9 * z**5 + 256 * z**3 - 433 * z) / (4860 * root * n)
 
 
-def cube_root_quantile(batch_size: int, *, degree: int = DEGREE, reach: float = REACH) -> NDArray[np.float64]:
-    """Polynomial p with S p(z)^3 = the quantile of chi2_S at Phi(z), for |z| <= reach.
+def root_quantile(batch_size: int, *, root: int, degree: int, reach: float) -> NDArray[np.float64]:
+    """Polynomial p with S p(z)^root = the quantile of chi2_S at Phi(z), for |z| <= reach.
 
-    Wilson and Hilferty's cube root is close to linear in z. The coefficients interpolate at Chebyshev nodes
-    and are summed exactly rounded, so they are the same on every machine that has the same special functions.
+    Wilson and Hilferty's cube root is close to linear in z, and the sixth root gives the square root of the
+    quantile without another one. The coefficients interpolate at Chebyshev nodes and are summed exactly
+    rounded, so they are the same on every machine that has the same special functions.
 
     Args:
         batch_size: S >= 16.
+        root: 3 or 6.
         degree: of the polynomial.
         reach: largest |z|.
 
     Returns:
-        coefficients, lowest order first, shape (degree + 1,); relative error of the quantile below 1e-9 at
-        degree 23, and below 3e-7 for |z| < 5 at degree 11.
+        coefficients, lowest order first, shape (degree + 1,). Relative error of the quantile below 1e-9 for
+        the cube root at degree 23 and reach 9.5, and below 6e-8 for the sixth at degree 13 and reach 6.8.
     """
     n = degree + 1
     angles = [math.pi * (2 * i + 1) / (2 * n) for i in range(n)]
     quantiles = [chi_squared_quantile(reach * math.cos(angle), batch_size) for angle in angles]
-    values = [math.pow(quantile / batch_size, 1 / 3) for quantile in quantiles]
+    values = [math.pow(quantile / batch_size, 1 / root) for quantile in quantiles]
     series = [
         (1 if k == 0 else 2) / n * math.fsum(v * math.cos(k * t) for v, t in zip(values, angles, strict=True))
         for k in range(n)
@@ -215,30 +171,28 @@ def source(*, slope: float, noise_std: float, input_std: float, batch_size: int)
         fill = fill_direct
     else:
         head = [batch_size, input_std**2, slope, spread]
-        numbers = np.concatenate([head, cube_root_quantile(batch_size)])
+        numbers = np.concatenate([head, root_quantile(batch_size, root=3, degree=23, reach=9.5)])
         fill = fill_by_quantile
     return NoiseSource(
         name="minibatch_gaussian", fill=fill, purpose=MINIBATCHES, weak_order=None, numbers=numbers
     )
 
 
-def pair_source(
-    *,
-    slope: float,
-    noise_std: float,
-    input_std: float,
-    batch_size: int,
-    precision: Literal["float64", "float32"],
-) -> NoiseSource:
-    """Minibatches of at least 16 pairs y = slope x + noise, two per call, by 32-bit uniforms."""
-    head = [input_std**2, slope, noise_std / math.sqrt(batch_size)]
+def pair_numbers(*, slope: float, noise_std: float, input_std: float, batch_size: int) -> NDArray[np.float64]:
+    """The numbers of `batch_of` for batches of at least 16 pairs, shape (17,)."""
+    head = [input_std**2, slope, input_std * noise_std / math.sqrt(batch_size)]
+    return np.concatenate([head, root_quantile(batch_size, root=6, degree=13, reach=6.8)])
+
+
+def pair_source(*, slope: float, noise_std: float, input_std: float, batch_size: int) -> NoiseSource:
+    """Normal numbers for two minibatches of at least 16 pairs; the scheme makes them by `batch_of`."""
     return NoiseSource(
         name="minibatch_gaussian_pairs",
-        fill=fill_pairs,
+        fill=fill_gaussian,
         purpose=MINIBATCHES,
         weak_order=None,
-        numbers=np.concatenate([head, cube_root_quantile(batch_size, degree=11, reach=SINGLE_REACH)]),
-        rows=4,
-        steps=2,
-        precision=precision,
+        numbers=pair_numbers(slope=slope, noise_std=noise_std, input_std=input_std, batch_size=batch_size),
+        rows=GROUP,
+        steps=GROUP // 2,
+        precision="float32",
     )

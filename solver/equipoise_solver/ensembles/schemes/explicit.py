@@ -125,16 +125,22 @@ def kernels(scheme: str, model: str, n_numbers: int, *, is_relative: bool) -> tu
     return module.step, module.single
 
 
-def show(state: Any, numbers: Any, out: Any) -> None:
-    """Put v, |theta|^2 and imbalance 0 into `out`; the last numbers are D + 1 and d."""
-    layers, width = numbers[numbers.shape[0] - 2], numbers[numbers.shape[0] - 1]
+def value(state: Any, numbers: Any, out: Any) -> None:
+    """Put v and absorption into `out`; see `compiled.show_signature`; the last numbers are D + 1 and d."""
+    floor = ABSORBED if numbers[numbers.shape[0] - 2] > 1.0 else -1.0
     for j in range(LANES):
         v = np.float64(state[0, j])
         out[0, j] = v
-        share = max(abs(v) / width, 1e-300)
+        out[3, j] = 1.0 if abs(v) < floor else 0.0
+
+
+def extra(state: Any, numbers: Any, out: Any) -> None:
+    """Put |theta|^2 of equal parameters and imbalance 0 into `out`, which holds v."""
+    layers, width = numbers[numbers.shape[0] - 2], numbers[numbers.shape[0] - 1]
+    for j in range(LANES):
+        share = max(abs(out[0, j]) / width, ABSORBED)
         out[1, j] = width * layers * exponential(2.0 / layers * logarithm(share))
         out[2, j] = 0.0
-        out[3, j] = 1.0 if abs(v) < ABSORBED and layers > 1.0 else 0.0
 
 
 def scheme(
@@ -176,7 +182,8 @@ def scheme(
         weak_order=1,
         step=step,
         single=single,
-        show=show,
+        value=value,
+        extra=extra,
         n_state=1,
         n_work=1,
         numbers=np.array([step_size, math.sqrt(step_size), *own, layers, width], dtype=np.float64),

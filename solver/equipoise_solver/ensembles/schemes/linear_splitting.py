@@ -66,14 +66,18 @@ def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any
         state[0, j] = _move(v, like(v, noise[row, j]), size, alpha1, alpha2, alpha3, slope, shift)
 
 
-def show(state: Any, numbers: Any, out: Any) -> None:
-    """Put v, |theta|^2 = v^2/d of equal parameters, and zeros into `out`; see `compiled.show_signature`."""
+def value(state: Any, numbers: Any, out: Any) -> None:
+    """Put v, which is never absorbed, into `out`; see `compiled.show_signature`."""
     for j in range(LANES):
-        v = np.float64(state[0, j])
-        out[0, j] = v
-        out[1, j] = v * v / numbers[6]
-        out[2, j] = 0.0
+        out[0, j] = np.float64(state[0, j])
         out[3, j] = 0.0
+
+
+def extra(state: Any, numbers: Any, out: Any) -> None:
+    """Put |theta|^2 = v^2/d of equal parameters and imbalance 0 into `out`, which holds v."""
+    for j in range(LANES):
+        out[1, j] = out[0, j] * out[0, j] / numbers[6]
+        out[2, j] = 0.0
 
 
 def rate(moments: DataMoments, *, width: int, temperature: float, weight_decay: float) -> float:
@@ -103,7 +107,8 @@ def scheme(
         weak_order=2,
         step=step,
         single=single,
-        show=show,
+        value=value,
+        extra=extra,
         n_state=1,
         n_work=1,
         numbers=np.array(

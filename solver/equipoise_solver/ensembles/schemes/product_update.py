@@ -44,7 +44,7 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
         alive = abs(v) < numbers[6]
         work[value, j] = 2.0 * (np.float64(noise[0, j]) * v - np.float64(noise[1, j]))
         work[tail, j] = 1.0 if alive else 0.0
-        taken[j] += np.int64(alive)
+        taken[j] += np.int32(alive)
     if friction == 0.0:
         for i in range(n):
             for j in range(LANES):
@@ -62,8 +62,8 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
                 state[i, j] = u - rate * m if alive else u
 
 
-def show(state: Any, numbers: Any, out: Any) -> None:
-    """Put v, |theta|^2, the imbalance and absorption into `out`; see `compiled.show_signature`."""
+def value(state: Any, numbers: Any, out: Any) -> None:
+    """Put v and absorption into `out`, and all the rest; see `compiled.show_signature`."""
     layers, width = np.int64(numbers[3]), np.int64(numbers[4])
     shown = np.zeros(3)
     for j in range(LANES):
@@ -72,6 +72,10 @@ def show(state: Any, numbers: Any, out: Any) -> None:
         out[1, j] = shown[1]
         out[2, j] = shown[2]
         out[3, j] = np.float64(absorbed)
+
+
+def extra(state: Any, numbers: Any, out: Any) -> None:
+    """Nothing that `value` has not done."""
 
 
 def escape_bound(*, depth: int, width: int, learning_rate: float, power: float) -> float:
@@ -115,7 +119,8 @@ def scheme(
         weak_order=None,
         step=step,
         single=step,
-        show=show,
+        value=value,
+        extra=extra,
         n_state=2 * n if momentum > 0 else n,
         n_work=n + 2,
         numbers=np.array(

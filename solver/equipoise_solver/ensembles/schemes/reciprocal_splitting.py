@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import GROUP, LANES, inlined
 from equipoise_solver.ensembles.device import fma, like
-from equipoise_solver.ensembles.elementary import exponential, logarithm
+from equipoise_solver.ensembles.elementary import fused_exponential, fused_logarithm
 from equipoise_solver.ensembles.schemes.scheme import Scheme
 from equipoise_solver.theory.moments import DataMoments
 
@@ -127,33 +127,37 @@ def readout(square: Any, unit: Any) -> Any:
     the invariant measure of the scheme starts, at u = 4/3, all of the density y^1.5 from 0 on is reached.
     """
     u = unit / square
-    t = 1.5 * u - 1.0
-    p = _R8 * t + _R7
-    p = p * t + _R6
-    p = p * t + _R5
-    p = p * t + _R4
-    p = p * t + _R3
-    p = p * t + _R2
-    p = p * t + _R1
-    p = p * t + _R0
-    edge = max(1.0 - FIRST_STEP * u, 1e-30)
-    return square * exponential(0.4 * logarithm(edge)) * (1.0 + u * (0.3 + u * p))
+    t = fma(1.5, u, -1.0)
+    p = fma(_R8, t, _R7)
+    p = fma(p, t, _R6)
+    p = fma(p, t, _R5)
+    p = fma(p, t, _R4)
+    p = fma(p, t, _R3)
+    p = fma(p, t, _R2)
+    p = fma(p, t, _R1)
+    p = fma(p, t, _R0)
+    edge = max(fma(-FIRST_STEP, u, 1.0), 1e-30)
+    return square * fused_exponential(0.4 * fused_logarithm(edge)) * fma(u, fma(u, p, 0.3), 1.0)
 
 
-def show(state: Any, numbers: Any, out: Any) -> None:
-    """Put v, |theta|^2 = 2 |v|, imbalance 0 and absorption into `out`; see `compiled.show_signature`."""
+def value(state: Any, numbers: Any, out: Any) -> None:
+    """Put v and absorption into `out`; see `compiled.show_signature`."""
     unit, farthest = numbers[10], numbers[9]
     for j in range(LANES):
         y = np.float64(state[0, j])
         square = y * y
-        # Far from the end, and at the start, which no step has made, the map is the identity.
-        shown = readout(square, unit) if square > FIRST_STEP * unit else square
-        absorbed = y >= farthest
-        v = 1.0 / math.sqrt(shown)
-        out[0, j] = v if state[1, j] > 0.0 else -v
-        out[1, j] = 2.0 * v
+        shown = readout(square, unit)
+        # A start that no step of the scheme could have reached is shown as it is.
+        shown = shown if square > FIRST_STEP * unit else square
+        out[0, j] = np.float64(state[1, j]) / math.sqrt(shown)
+        out[3, j] = 1.0 if y >= farthest else 0.0
+
+
+def extra(state: Any, numbers: Any, out: Any) -> None:
+    """Put |theta|^2 = 2 |v| and imbalance 0 into `out`, which holds v."""
+    for j in range(LANES):
+        out[1, j] = 2.0 * abs(out[0, j])
         out[2, j] = 0.0
-        out[3, j] = 1.0 if absorbed else 0.0
 
 
 def rate(moments: DataMoments, *, temperature: float, weight_decay: float, value: float) -> float:
@@ -214,7 +218,8 @@ def scheme(
         weak_order=2,
         step=step,
         single=single,
-        show=show,
+        value=value,
+        extra=extra,
         n_state=2,
         n_work=1,
         numbers=np.array(numbers, dtype=np.float64),

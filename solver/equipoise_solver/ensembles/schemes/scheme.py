@@ -27,7 +27,8 @@ class Scheme:
             takes as many steps as the noise source serves per call.
         single: kernel of one step, of `compiled.step_signature`, for a fixed clock.
         features: kernel of an adaptive scheme, of `compiled.features_signature`.
-        show: kernel of a scheme with a fixed clock, of `compiled.show_signature`.
+        value: kernel of a scheme with a fixed clock, of `compiled.show_signature`.
+        extra: likewise.
         n_state: numbers of state per path.
         n_work: rows of working memory per block.
         numbers: parameters, shape (n,).
@@ -51,7 +52,8 @@ class Scheme:
     typical_rate: float = 0.0
     single: Callable[..., None] | None = None
     features: Callable[..., int] | None = None
-    show: Callable[..., None] | None = None
+    value: Callable[..., None] | None = None
+    extra: Callable[..., None] | None = None
 
 
 def flow_numbers(

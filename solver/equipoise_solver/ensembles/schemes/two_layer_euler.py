@@ -57,14 +57,20 @@ def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any
         state[0, j], state[1, j] = _move(u, w, like(u, noise[row, j]), p)
 
 
-def show(state: Any, numbers: Any, out: Any) -> None:
-    """Put v, |theta|^2, |u^2 - w^2| and absorption into `out`; see `compiled.show_signature`."""
+def value(state: Any, numbers: Any, out: Any) -> None:
+    """Put v and absorption into `out`; see `compiled.show_signature`."""
     for j in range(LANES):
         u, w = np.float64(state[0, j]), np.float64(state[1, j])
         out[0, j] = u * w
+        out[3, j] = 1.0 if max(abs(u), abs(w)) < numbers[6] else 0.0
+
+
+def extra(state: Any, numbers: Any, out: Any) -> None:
+    """Put |theta|^2 and |u^2 - w^2| into `out`."""
+    for j in range(LANES):
+        u, w = np.float64(state[0, j]), np.float64(state[1, j])
         out[1, j] = u * u + w * w
         out[2, j] = abs(u * u - w * w)
-        out[3, j] = 1.0 if max(abs(u), abs(w)) < numbers[6] else 0.0
 
 
 def scheme(
@@ -80,7 +86,8 @@ def scheme(
         weak_order=1,
         step=step,
         single=single,
-        show=show,
+        value=value,
+        extra=extra,
         n_state=2,
         n_work=1,
         numbers=np.array(
