@@ -1,9 +1,12 @@
-"""References of the noise sources: two rows of numbers per call, shape (2, paths)."""
+"""References of the noise sources: rows of numbers, of shape (paths,) each."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise_solver.ensembles.noise import NoiseSource
+from equipoise_solver.ensembles.noise import NoiseSource, increments
 from equipoise_solver.ensembles.noise.minibatch_gaussian import LARGEST_DIRECT
 from equipoise_solver.ensembles.noise.three_point import SIXTH, SQRT_3, TOP
 from equipoise_solver.ensembles.reference.arithmetic import (
@@ -14,6 +17,8 @@ from equipoise_solver.ensembles.reference.arithmetic import (
     normal_pair,
     unit_uniform,
 )
+from equipoise_solver.ensembles.reference.fused import Reals
+from equipoise_solver.ensembles.reference.normals import single_normal_pair
 from equipoise_solver.ensembles.streams import PERMUTATIONS
 
 Mask = NDArray[np.bool_]
@@ -37,6 +42,43 @@ def two_point(stream: Stream, where: Mask) -> Floats:
 
 
 INCREMENTS = {"gaussian": gaussian, "three_point": three_point, "two_point": two_point}
+"""Increments of adaptive schemes: a pair per call, of shape (2, paths)."""
+
+
+def four_gaussian(stream: Stream) -> Reals:
+    """Four normal numbers of 32 bits."""
+    words = [stream.next() for _ in range(4)]
+    return np.stack([*single_normal_pair(*words[:2]), *single_normal_pair(*words[2:])])
+
+
+def four_coarse(stream: Stream) -> Reals:
+    """Sums of neighbours of `four_gaussian`, over sqrt(2)."""
+    fine = np.concatenate([four_gaussian(stream), four_gaussian(stream)])
+    return np.asarray((fine[0::2] + fine[1::2]) * increments.SQRT_HALF)
+
+
+def four_three_point(stream: Stream) -> Reals:
+    """Four three-point numbers from the halves of two words."""
+    words = [stream.next(), stream.next()]
+    halves = np.stack([half for w in words for half in (w & np.uint64(0xFFFF), w >> np.uint64(16))])
+    signs = (halves >= increments.HIGH).astype(np.float32) - (halves < increments.LOW).astype(np.float32)
+    return np.asarray(signs * increments.THREE_POINT_SCALE)
+
+
+def four_two_point(stream: Stream) -> Reals:
+    """Four signs from the highest bits of one word."""
+    word = stream.next()
+    bits = np.stack([(word >> np.uint64(31 - i)) & np.uint64(1) for i in range(4)])
+    return np.where(bits, -1.0, 1.0).astype(np.float32)
+
+
+FOUR_INCREMENTS: dict[str, Callable[[Stream], Any]] = {
+    "gaussian": four_gaussian,
+    "coarse": four_coarse,
+    "three_point": four_three_point,
+    "two_point": four_two_point,
+}
+"""Increments of schemes with a fixed clock: four per call, of shape (4, paths), in float32."""
 
 
 class Minibatches:
@@ -49,9 +91,11 @@ class Minibatches:
         self.stream = Stream(seed, paths=paths, purpose=source.purpose)
         self.order = np.zeros((0, 0), dtype=np.int64)
 
-    def draw(self, step: int) -> Floats:
-        """A and B of each path, shape (2, paths)."""
+    def draw(self, step: int) -> Reals:
+        """A and B of each path, or the normal numbers of two batches, shape (2 or 4, paths)."""
         match self.source.name:
+            case "minibatch_gaussian_pairs":
+                return four_gaussian(self.stream)
             case "full_batch":
                 return np.array(np.broadcast_to(self.source.numbers[:, None], (2, self.paths.size)))
             case "minibatch_gaussian":

@@ -1,8 +1,9 @@
-"""References of the schemes: one step of an array of states, shape (n_state, paths)."""
+"""References of the adaptive schemes and of the plain update rule: one step of (n_state, paths)."""
 
 import numpy as np
 
 from equipoise_solver.ensembles.reference.arithmetic import Floats, exponential
+from equipoise_solver.ensembles.reference.fused import Reals
 
 TINY = 1e-300
 
@@ -147,9 +148,14 @@ FLOWS = {
 }
 
 
-def product_update(theta: Floats, momentum: Floats, batch: Floats, numbers: Floats) -> tuple[Floats, Floats]:
-    """Next parameters and momenta; see `schemes.product_update`."""
+def product_update(state: Floats, batch: Reals, numbers: Floats) -> Floats:
+    """Next parameters, then momenta where there are any; see `schemes.product_update`."""
     rate, friction, gamma = numbers[:3]
+    n = int(numbers[3] * numbers[4])
+    theta = state[:n]
     v, slope = gradient(theta, layers=int(numbers[3]), width=int(numbers[4]))
-    m = friction * momentum + (2.0 * (batch[0] * v - batch[1]) * slope + 2.0 * gamma * theta)
-    return theta - rate * m, m
+    m = 2.0 * (batch[0] * v - batch[1]) * slope + 2.0 * gamma * theta
+    if state.shape[0] == n:
+        return np.asarray(theta - rate * m)
+    m = friction * state[n:] + m
+    return np.concatenate([theta - rate * m, m])

@@ -1,0 +1,143 @@
+"""References of the schemes with a fixed clock that use fused multiply-adds: one step of (n_state, paths).
+
+Each works in the precision of its state; its numbers are rounded to that precision first.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise_solver.ensembles.reference.arithmetic import exponential, logarithm
+from equipoise_solver.ensembles.reference.fused import Reals, fma
+from equipoise_solver.ensembles.schemes.explicit import LARGEST_EXPONENT
+
+Numbers = NDArray[np.float64]
+
+
+def hyperbolic(z: Reals) -> tuple[Reals, Reals]:
+    """(cosh sqrt(z) - 1)/z and sinh(sqrt z)/sqrt z by their first terms."""
+    one = z.dtype.type
+    even = fma(z, fma(z, one(1 / 720), one(1 / 24)), one(0.5))
+    odd = fma(z, fma(z, fma(z, one(1 / 5040), one(1 / 120)), one(1 / 6)), one(1))
+    return even, odd
+
+
+def kick(y: Reals, x: Reals, *, curvature: Reals, tilt: Reals, level: Reals) -> Reals:
+    """Flow of the noise alone over x: G(y) = curvature y^2 - 2 tilt y + level."""
+    square = x * x
+    even, odd = hyperbolic(curvature * square)
+    half_slope = fma(curvature, y, -tilt)
+    root = np.sqrt(np.maximum(fma(y, half_slope - tilt, level), y.dtype.type(0)))
+    return np.asarray(fma(square * half_slope, even, fma(x * odd, root, y)))
+
+
+def reciprocal_splitting(state: Reals, noise: Reals, numbers: Numbers) -> Reals:
+    """Next state (1/|v|, sign); see `schemes.reciprocal_splitting`. The order of operations is the kernel's.
+
+    Two half steps of y' = c2/y that meet are one step there, so a whole group is taken at once: noise has
+    shape (steps, paths).
+    """
+    p = numbers.astype(state.dtype)
+    size, alpha1, alpha2, alpha3, gain, farthest = p[0], p[1], p[2], p[3], p[4], p[9]
+    up = state[1] > 0
+    slope, shift = np.where(up, p[5], p[7]), np.where(up, p[6], p[8])
+    alpha2 = np.where(up, alpha2, -alpha2)
+    y = np.sqrt(fma(state[0], state[0], gain))
+    for i, row in enumerate(noise):
+        y = fma(slope, y, shift)
+        x = -(size * row.astype(state.dtype))
+        y = np.abs(kick(y, x, curvature=alpha3, tilt=alpha2, level=alpha1))
+        y = np.abs(fma(slope, y, shift))
+        y = np.sqrt(fma(y, y, gain + gain if i < len(noise) - 1 else gain))
+    return np.stack([np.minimum(y, farthest), state[1]])
+
+
+def linear_splitting(state: Reals, noise: Reals, numbers: Numbers) -> Reals:
+    """Next v; see `schemes.linear_splitting`."""
+    p = numbers.astype(state.dtype)
+    v = fma(p[4], state[0], p[5])
+    v = kick(v, p[0] * noise.astype(state.dtype), curvature=p[1], tilt=p[2], level=p[3])
+    return np.asarray(fma(p[4], v, p[5]))[None]
+
+
+def coefficients(v: Reals, p: Reals, depth: int) -> tuple[Reals, Reals]:
+    """Drift and noise of v, relative to v for depth >= 1; see `models`."""
+    one = v.dtype.type
+    two, four, zero = one(2), one(4), one(0)
+    half = fma(p[2], v, -p[3])
+    if depth == 0:
+        heat = np.maximum(fma(v, half - p[3], p[4]), zero)
+        return -two * fma(p[0], v, -p[1]), two * np.sqrt(heat)
+    heat = fma(v, half - p[3], p[4])
+    off = np.where(v > zero, fma(p[0], v, -p[1]), -fma(p[0], v, -p[1]))
+    if depth == 1:
+        return four * ((heat - off) - p[5]), four * np.sqrt(heat)
+    size = np.maximum(np.abs(v).astype(np.float64), 1e-300)
+    pull = p[7] * exponential(np.float64(p[8]) * logarithm(size)).astype(v.dtype)
+    drift = fma((p[8] + one(1)) * pull * pull, heat, -two * (pull * off + p[6] * p[5]))
+    return drift, two * pull * np.sqrt(heat)
+
+
+def short_exponential(x: Reals) -> Reals:
+    """Reference of `explicit.short_exponential`."""
+    one = x.dtype.type
+    z = one(0.125) * x
+    p = fma(z, one(1 / 5040), one(1 / 720))
+    for c in (1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
+        p = fma(z, p, one(c))
+    p = p * p
+    p = p * p
+    return np.asarray(p * p)
+
+
+def explicit(name: str, state: Reals, noise: Reals, numbers: Numbers) -> Reals:
+    """Next v by an explicit scheme; see `schemes.explicit`."""
+    p, v = numbers.astype(state.dtype), state[0]
+    one, h = v.dtype.type, p[0]
+    depth = int(numbers[-2]) - 1
+    drift, spread = coefficients(v, p[2:], depth)
+    kicked = p[1] * noise.astype(v.dtype)
+    if name == "log_euler":
+        change = fma(fma(one(-0.5) * spread, spread, drift), h, spread * kicked)
+        bound = one(LARGEST_EXPONENT)
+        moved = v * short_exponential(np.maximum(np.minimum(change, bound), -bound))
+    elif depth == 0:
+        moved = np.asarray(fma(drift, h, fma(spread, kicked, v)))
+    elif name == "euler":
+        moved = np.asarray(fma(v, fma(drift, h, spread * kicked), v))
+    else:
+        damping = fma(h, fma(one(0.5) * spread, spread, np.abs(drift)), one(1))
+        moved = np.asarray(fma(v, fma(drift, h, spread * kicked) / damping, v))
+    return np.asarray(moved)[None]
+
+
+def two_layer_euler(state: Reals, noise: Reals, numbers: Numbers) -> Reals:
+    """Next (u, w); see `schemes.two_layer_euler`."""
+    p, (u, w) = numbers.astype(state.dtype), state
+    v = u * w
+    heat = fma(v, fma(p[2], v, -p[3]) - p[3], p[4])
+    force = fma(-noise.astype(v.dtype), np.sqrt(heat), fma(p[0], v, -p[1]))
+    return np.stack([fma(-w, force, p[5] * u), fma(-u, force, p[5] * w)])
+
+
+def batch_of(z: Reals, other: Reals, p: Reals) -> tuple[Reals, Reals]:
+    """The batch (A, B) of two normal numbers; reference of `minibatch_gaussian.batch_of`, in its order."""
+    z2 = z * z
+    z4 = z2 * z2
+    low = fma(fma(p[6], z, p[5]), z2, fma(p[4], z, p[3]))
+    low = fma(fma(fma(p[10], z, p[9]), z2, fma(p[8], z, p[7])), z4, low)
+    high = fma(fma(p[14], z, p[13]), z2, fma(p[12], z, p[11]))
+    high = fma(fma(p[16], z, p[15]), z4, high)
+    root = fma(high, z4 * z4, low)
+    root = root * root * root
+    square = p[0] * (root * root)
+    return square, fma(p[2] * root, other, p[1] * square)
+
+
+def two_layer_update(state: Reals, batch: Reals, numbers: Numbers) -> Reals:
+    """Next (u, w) by the batch (A, B), or by its normal numbers; see `schemes.two_layer_update`."""
+    p, (u, w) = numbers.astype(state.dtype), state
+    rate, keep = p[:2]
+    first, second = batch.astype(u.dtype)
+    square, product = batch_of(first, second, p[4:]) if p.size > 4 else (first, second)
+    force = rate * fma(square, u * w, -product)
+    return np.stack([fma(-force, w, keep * u), fma(-force, u, keep * w)])
