@@ -52,13 +52,15 @@ def _draw_four(words: Any, j: Any) -> Any:
 
 
 @inlined
-def _three_point(half: Any) -> Any:
+def three_point_number(half: Any) -> Any:
+    """The three-point number of 16 bits."""
     h = np.int32(half)
     return np.float32(np.int32(h >= HIGH) - np.int32(h < LOW)) * THREE_POINT_SCALE
 
 
 @inlined
-def _two_point(word: Any) -> Any:
+def two_point_number(word: Any) -> Any:
+    """The sign in the highest bit of a word."""
     return single_of(or32(ONE_BITS, and32(word, SIGN_BIT)))
 
 
@@ -132,10 +134,10 @@ def fill_three_point(
         words[1, j] = b
         words[2, j] = c
         words[3, j] = d
-        out[0, j] = _three_point(and32(r0, _LOW_HALF))
-        out[1, j] = _three_point(shift_right(r0, _SIXTEEN))
-        out[2, j] = _three_point(and32(r1, _LOW_HALF))
-        out[3, j] = _three_point(shift_right(r1, _SIXTEEN))
+        out[0, j] = three_point_number(and32(r0, _LOW_HALF))
+        out[1, j] = three_point_number(shift_right(r0, _SIXTEEN))
+        out[2, j] = three_point_number(and32(r1, _LOW_HALF))
+        out[3, j] = three_point_number(shift_right(r1, _SIXTEEN))
 
 
 def fill_two_point(
@@ -159,10 +161,10 @@ def fill_two_point(
         words[1, j] = b
         words[2, j] = c
         words[3, j] = d
-        out[0, j] = _two_point(word)
-        out[1, j] = _two_point(shift_left(word, _ONE))
-        out[2, j] = _two_point(shift_left(word, np.uint32(2)))
-        out[3, j] = _two_point(shift_left(word, np.uint32(3)))
+        out[0, j] = two_point_number(word)
+        out[1, j] = two_point_number(shift_left(word, _ONE))
+        out[2, j] = two_point_number(shift_left(word, np.uint32(2)))
+        out[3, j] = two_point_number(shift_left(word, np.uint32(3)))
 
 
 def source(kind: str) -> NoiseSource:

@@ -50,7 +50,9 @@ def log_euler(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) ->
     """Euler of ln |v|, the exponent clipped."""
     change = fma(fma(like(v, -0.5) * spread, spread, drift), h, spread * (root * noise))
     bound = like(v, LARGEST_EXPONENT)
-    change = max(min(change, bound), -bound)
+    # Written out, so that NaN stays NaN on a graphics card too.
+    change = bound if bound < change else change
+    change = -bound if -bound > change else change
     return v * short_exponential(change)
 
 

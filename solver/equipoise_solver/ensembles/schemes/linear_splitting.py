@@ -28,9 +28,8 @@ from equipoise_solver.theory.moments import DataMoments
 
 
 @inlined
-def _move(
-    v: Any, noise: Any, size: Any, alpha1: Any, alpha2: Any, alpha3: Any, slope: Any, shift: Any
-) -> Any:
+def move(v: Any, noise: Any, size: Any, alpha1: Any, alpha2: Any, alpha3: Any, slope: Any, shift: Any) -> Any:
+    """One step."""
     v = fma(slope, v, shift)
     x = size * noise
     square = x * x
@@ -52,7 +51,7 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     for j in range(LANES):
         v = state[0, j]
         for i in range(GROUP):
-            v = _move(v, like(v, noise[i, j]), size, alpha1, alpha2, alpha3, slope, shift)
+            v = move(v, like(v, noise[i, j]), size, alpha1, alpha2, alpha3, slope, shift)
         state[0, j] = v
 
 
@@ -63,7 +62,7 @@ def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any
     alpha3, slope, shift = like(zero, numbers[3]), like(zero, numbers[4]), like(zero, numbers[5])
     for j in range(LANES):
         v = state[0, j]
-        state[0, j] = _move(v, like(v, noise[row, j]), size, alpha1, alpha2, alpha3, slope, shift)
+        state[0, j] = move(v, like(v, noise[row, j]), size, alpha1, alpha2, alpha3, slope, shift)
 
 
 def value(state: Any, numbers: Any, out: Any) -> None:

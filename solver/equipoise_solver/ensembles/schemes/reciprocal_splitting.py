@@ -58,7 +58,7 @@ _R0, _R1, _R2, _R3, _R4, _R5, _R6, _R7, _R8 = READOUT
 
 
 @inlined
-def _inner(
+def inner(
     y: Any, noise: Any, slope: Any, shift: Any, alpha1: Any, alpha2: Any, alpha3: Any, size: Any
 ) -> Any:
     """B(h/2) N B(h/2) of one lane."""
@@ -101,7 +101,7 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
         alpha2 = alpha2_up if positive else -alpha2_up
         y = math.sqrt(fma(y, y, gain))
         for i in range(GROUP):
-            y = _inner(y, like(y, noise[i, j]), slope, shift, alpha1, alpha2, alpha3, size)
+            y = inner(y, like(y, noise[i, j]), slope, shift, alpha1, alpha2, alpha3, size)
             y = math.sqrt(fma(y, y, whole if i < GROUP - 1 else gain))
         state[0, j] = min(y, farthest)
 
@@ -115,7 +115,7 @@ def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any
         y = state[0, j]
         slope, shift, alpha2 = _chosen(state[1, j] > like(y, 0.0), numbers, y)
         y = math.sqrt(fma(y, y, gain))
-        y = _inner(y, like(y, noise[row, j]), slope, shift, alpha1, alpha2, alpha3, size)
+        y = inner(y, like(y, noise[row, j]), slope, shift, alpha1, alpha2, alpha3, size)
         state[0, j] = min(math.sqrt(fma(y, y, gain)), farthest)
 
 

@@ -17,7 +17,7 @@ from equipoise_solver.theory.moments import DataMoments
 
 
 @inlined
-def _move(u: Any, w: Any, noise: Any, p: Any) -> Any:
+def move(u: Any, w: Any, noise: Any, p: Any) -> Any:
     """One step; p = (2 h b1, 2 h b2, 4 h T a1, 4 h T a2, 4 h T a3, 1 - 2 gamma h)."""
     v = u * w
     half = fma(p[2], v, -p[3])
@@ -44,7 +44,7 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
         for i in range(GROUP):
-            u, w = _move(u, w, like(u, noise[i, j]), p)
+            u, w = move(u, w, like(u, noise[i, j]), p)
         state[0, j] = u
         state[1, j] = w
 
@@ -54,7 +54,7 @@ def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any
     p = _numbers(state[0, 0], numbers)
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
-        state[0, j], state[1, j] = _move(u, w, like(u, noise[row, j]), p)
+        state[0, j], state[1, j] = move(u, w, like(u, noise[row, j]), p)
 
 
 def value(state: Any, numbers: Any, out: Any) -> None:

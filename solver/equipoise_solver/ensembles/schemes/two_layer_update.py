@@ -19,7 +19,7 @@ from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
 
 
 @inlined
-def _move(u: Any, w: Any, square: Any, product: Any, rate: Any, keep: Any, bound: Any) -> Any:
+def move(u: Any, w: Any, square: Any, product: Any, rate: Any, keep: Any, bound: Any) -> Any:
     """One update by the batch (A, B), and whether it was made; rate = 2 eta, keep = 1 - 2 eta gamma."""
     v = u * w
     alive = abs(v) < bound
@@ -35,7 +35,7 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
         square, product = like(u, noise[0, j]), like(u, noise[1, j])
-        u, w, alive = _move(u, w, square, product, rate, keep, bound)
+        u, w, alive = move(u, w, square, product, rate, keep, bound)
         state[0, j] = u
         state[1, j] = w
         taken[j] += np.int32(alive)
@@ -73,9 +73,9 @@ def step_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, 
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
         square, product = batch_of(like(u, noise[0, j]), like(u, noise[1, j]), p)
-        u, w, first = _move(u, w, square, product, rate, keep, bound)
+        u, w, first = move(u, w, square, product, rate, keep, bound)
         square, product = batch_of(like(u, noise[2, j]), like(u, noise[3, j]), p)
-        u, w, second = _move(u, w, square, product, rate, keep, bound)
+        u, w, second = move(u, w, square, product, rate, keep, bound)
         state[0, j] = u
         state[1, j] = w
         taken[j] += np.int32(first) + np.int32(second)
@@ -89,7 +89,7 @@ def single_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
         square, product = batch_of(like(u, noise[2 * row, j]), like(u, noise[2 * row + 1, j]), p)
-        u, w, alive = _move(u, w, square, product, rate, keep, bound)
+        u, w, alive = move(u, w, square, product, rate, keep, bound)
         state[0, j] = u
         state[1, j] = w
         taken[j] += np.int32(alive)
