@@ -34,6 +34,8 @@ from equipoise_solver.ensembles.observables import record
 
 RUNNING, LOST, ABSORBED = 0, 1, 2
 """Status of a path: on its way; diverged, its state is where it was found; absorbed at v = 0."""
+ABOVE, BELOW = -1, -2
+"""Side of a level on which a path has stayed so far."""
 
 
 @inlined
@@ -152,6 +154,22 @@ def _mark(shown: Any, status: Any, n_lanes: Any, bound: Any) -> None:
                 shown[i, j] = gone
 
 
+@inlined
+def _take_sides(v: Any, passed: Any, level: Any) -> None:
+    """On which side of the level each lane starts."""
+    for j in range(LANES):
+        passed[j] = ABOVE if v[j] > level else (BELOW if v[j] < level else 0)
+
+
+@inlined
+def _watch(v: Any, status: Any, passed: Any, level: Any, steps: Any) -> None:
+    """Note the steps after which lanes have passed the level."""
+    for j in range(LANES):
+        crossed = (passed[j] == ABOVE and v[j] <= level) or (passed[j] == BELOW and v[j] >= level)
+        if crossed and status[j] == RUNNING:
+            passed[j] = steps
+
+
 def run_steps(
     draw: Any,
     step: Any,
@@ -188,6 +206,12 @@ def run_steps(
     count: Any,
     mean: Any,
     squares: Any,
+    anchors: Any,
+    anchor_place: Any,
+    snapshots: Any,
+    watched: Any,
+    level: Any,
+    passed: Any,
 ) -> None:
     """Take blocks of a scheme with a fixed clock through the steps times[0] .. times[-1].
 
@@ -196,7 +220,9 @@ def run_steps(
     Args (of a block b, lane j): state (b, n_state, j), words (b, 4, j), status (b, j), taken (b, j), lanes
     (b,), sums (b, N_SUMS, j); kept (2,): samples kept[0] <= i < kept[1] are accumulated; places (samples,):
     place of a sample's record in count, mean and squares (b, observable, place), or -1; group: steps per call
-    of `draw`; counts_itself: whether `step` counts steps taken.
+    of `draw`; counts_itself: whether `step` counts steps taken; anchors (b, j): v at the record in place
+    anchor_place; snapshots (paths, place): v of the first paths of the first block; passed (b, j): steps
+    after which v passed `level`, or ABOVE or BELOW it so far, followed if `watched`.
     """
     active = np.ones(LANES, dtype=np.uint8)
     shown = np.empty((4, LANES))
@@ -215,12 +241,18 @@ def run_steps(
                 fresh = np.int64(at == times[0])
                 draw(stream, active, noise, LANES, at, fresh, key, first, noise_numbers, table, shuffles)
                 step(block, noise, 0, since, numbers, work)
+                if watched:
+                    value(block, numbers, shown)
+                    _watch(shown[0], status[b], passed[b], level, at + group)
             if n > whole * group:
                 at = start + whole * group
                 fresh = np.int64(at == times[0])
                 draw(stream, active, noise, LANES, at, fresh, key, first, noise_numbers, table, shuffles)
                 for row in range(n - whole * group):
                     single(block, noise, row, since, numbers, work)
+                if watched:
+                    value(block, numbers, shown)
+                    _watch(shown[0], status[b], passed[b], level, times[i])
             for j in range(LANES):
                 taken[b, j] += since[j]
             if i == 0 and places[0] < 0:
@@ -237,10 +269,18 @@ def run_steps(
                     taken[b, j] += n if status[b, j] == RUNNING else 0
             if n_unusual > 0:
                 _mark(shown, status[b], lanes[b], bound)
+            if watched and times[i] == 0:
+                _take_sides(shown[0], passed[b], level)
             if kept[0] <= i < kept[1]:
                 add_sample(shown[0], origin, block_sums, edges, first_key, ranges, counts)
             if places[i] >= 0:
-                record(shown, codes, scene, values, count, mean, squares, b, places[i])
+                place = places[i]
+                if place == anchor_place:
+                    anchors[b, :] = shown[0]
+                if b == 0:
+                    for j in range(snapshots.shape[0]):
+                        snapshots[j, place] = shown[0, j]
+                record(shown, anchors[b], codes, scene, values, count, mean, squares, b, place)
 
 
 def show_kernel(precision: str) -> Any:
@@ -319,5 +359,11 @@ def steps_kernel(precision: str, noise: str) -> Any:
         array_of(F8, 3),
         array_of(F8, 3),
         array_of(F8, 3),
+        array_of(F8, 2),
+        I8,
+        array_of(F8, 2),
+        I8,
+        F8,
+        array_of(I8, 2),
     )
     return compiled(run_steps, signature)

@@ -16,7 +16,7 @@ from equipoise_solver.ensembles.compiled import F8, I8, LANES, array_of, compile
 from equipoise_solver.errors import InvalidModelError, UnsupportedCombinationError
 from equipoise_solver.theory.moments import DataMoments
 
-VALUE, LOSS, EXCESS_LOSS, IMBALANCE, NOISE, SIGN, NORM = range(7)
+VALUE, LOSS, EXCESS_LOSS, IMBALANCE, NOISE, SIGN, NORM, AUTOCORRELATION = range(8)
 OBSERVABLES: dict[str, int] = {
     "value": VALUE,
     "loss": LOSS,
@@ -25,10 +25,12 @@ OBSERVABLES: dict[str, int] = {
     "noise": NOISE,
     "sign": SIGN,
     "norm": NORM,
+    "autocorrelation": AUTOCORRELATION,
 }
 """Names and the codes that kernels know: v; the training loss E (v x - y)^2 without weight decay, which needs
 E[y^2]; the same above its least value, b1 (v - b2/b1)^2; the largest minus the smallest squared norm of a
-layer; g(v), a quarter of the variance of the per-sample gradient of v; the sign of v; |theta|^2."""
+layer; g(v), a quarter of the variance of the per-sample gradient of v; the sign of v; |theta|^2; the
+correlation of v with its value at the end of burn-in, for which kernels average the product."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Scene:
 
 
 @inlined
-def observe(code: Any, v: Any, norm: Any, imbalance: Any, scene: Any) -> Any:
+def observe(code: Any, v: Any, norm: Any, imbalance: Any, anchor: Any, scene: Any) -> Any:
     """The observable of that code."""
     if code == VALUE:
         return v
@@ -57,6 +59,8 @@ def observe(code: Any, v: Any, norm: Any, imbalance: Any, scene: Any) -> Any:
         return imbalance
     if code == NOISE:
         return scene[3] * (v - scene[4]) * (v - scene[4]) + scene[5]
+    if code == AUTOCORRELATION:
+        return (v - scene[1]) * (anchor - scene[1])
     if code == SIGN:
         return 1.0 if v > 0.0 else (-1.0 if v < 0.0 else v)
     excess = scene[0] * (v - scene[1]) * (v - scene[1])
@@ -65,16 +69,26 @@ def observe(code: Any, v: Any, norm: Any, imbalance: Any, scene: Any) -> Any:
 
 @inlined
 def record(
-    shown: Any, codes: Any, scene: Any, values: Any, count: Any, mean: Any, squares: Any, b: Any, place: Any
+    shown: Any,
+    anchor: Any,
+    codes: Any,
+    scene: Any,
+    values: Any,
+    count: Any,
+    mean: Any,
+    squares: Any,
+    b: Any,
+    place: Any,
 ) -> None:
     """Means over the lanes of a block, at [b, observable, place]; shown has rows v, norm, imbalance.
 
-    Lanes that are not finite are left out; `values` (LANES,) is overwritten.
+    Lanes that are not finite are left out; `values` (LANES,) is overwritten; anchor (LANES,): v at the end of
+    burn-in, NaN before it.
     """
     for k in range(codes.shape[0]):
         n, total = 0.0, 0.0
         for j in range(LANES):
-            values[j] = observe(codes[k], shown[0, j], shown[1, j], shown[2, j], scene)
+            values[j] = observe(codes[k], shown[0, j], shown[1, j], shown[2, j], anchor[j], scene)
             if np.isfinite(values[j]):
                 n += 1.0
                 total += values[j]
@@ -88,7 +102,9 @@ def record(
         squares[b, k, place] = spread
 
 
-def _record_samples(shown: Any, codes: Any, scene: Any, count: Any, mean: Any, squares: Any) -> None:
+def _record_samples(
+    shown: Any, anchors: Any, anchor_place: Any, codes: Any, scene: Any, count: Any, mean: Any, squares: Any
+) -> None:
     row = np.empty((3, LANES))
     values = np.empty(LANES)
     for b in range(count.shape[0]):
@@ -96,7 +112,9 @@ def _record_samples(shown: Any, codes: Any, scene: Any, count: Any, mean: Any, s
             for i in range(3):
                 for j in range(LANES):
                     row[i, j] = shown[i, place, b * LANES + j]
-            record(row, codes, scene, values, count, mean, squares, b, place)
+            if place == anchor_place:
+                anchors[b, :] = row[0]
+            record(row, anchors[b], codes, scene, values, count, mean, squares, b, place)
 
 
 def codes_of(names: tuple[str, ...]) -> NDArray[np.int64]:
@@ -104,7 +122,14 @@ def codes_of(names: tuple[str, ...]) -> NDArray[np.int64]:
     return np.array([OBSERVABLES[name] for name in names], dtype=np.int64)
 
 
-def record_samples(shown: NDArray[np.float64], names: tuple[str, ...], scene: Scene) -> Means:
+def record_samples(
+    shown: NDArray[np.float64],
+    names: tuple[str, ...],
+    scene: Scene,
+    *,
+    anchors: NDArray[np.float64],
+    anchor_place: int,
+) -> Means:
     """Observables of samples, averaged over blocks.
 
     Args:
@@ -112,16 +137,33 @@ def record_samples(shown: NDArray[np.float64], names: tuple[str, ...], scene: Sc
             path is lost.
         names: of observables.
         scene: the data.
+        anchors: v at the end of burn-in, shape (blocks, LANES), changed.
+        anchor_place: sample that is the end of burn-in, -1 if none is.
 
     Returns:
         means of shape (blocks, observables, samples).
     """
     held = Means.empty((shown.shape[2] // LANES, len(names), shown.shape[1]))
     signature = types.void(
-        array_of(F8, 3), array_of(I8, 1), array_of(F8, 1), array_of(F8, 3), array_of(F8, 3), array_of(F8, 3)
+        array_of(F8, 3),
+        array_of(F8, 2),
+        I8,
+        array_of(I8, 1),
+        array_of(F8, 1),
+        array_of(F8, 3),
+        array_of(F8, 3),
+        array_of(F8, 3),
     )
-    kernel = compiled(_record_samples, signature)
-    kernel(np.ascontiguousarray(shown), codes_of(names), scene.numbers, held.count, held.mean, held.squares)
+    compiled(_record_samples, signature)(
+        np.ascontiguousarray(shown),
+        anchors,
+        anchor_place,
+        codes_of(names),
+        scene.numbers,
+        held.count,
+        held.mean,
+        held.squares,
+    )
     return held
 
 

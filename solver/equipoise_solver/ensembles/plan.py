@@ -107,7 +107,10 @@ class EnsemblePlan:
         edges: edges of the histogram, increasing, shape (n + 1,); None for edges about the minimum and about
             0.
         seed: 0 <= seed < 2**64.
-        precision: of the stored state; arithmetic, averages and noise are float64.
+        precision: of state and arithmetic; averages are float64. Adaptive schemes keep float64 arithmetic.
+        n_snapshots: paths, the first ones, whose v is kept at every record.
+        first_passage: level of v whose first passage is timed, for a fixed clock.
+        coarsening: 2 takes every two steps of the same Brownian path as one, see `pilot`.
 
     Raises:
         SolverError: a field, or their combination, makes no sense; see `errors`.
@@ -128,6 +131,9 @@ class EnsemblePlan:
     observables: tuple[str, ...] = ("value",)
     edges: NDArray[np.float64] | None = None
     precision: Literal["float64", "float32"] = "float64"
+    n_snapshots: int = 0
+    first_passage: float | None = None
+    coarsening: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
         for name, value, low in (
@@ -148,6 +154,7 @@ class EnsemblePlan:
         _check_scheme(self)
         _check_stability(self)
         check_observables(self.observables, self.scene)
+        _check_passage(self)
         _check_edges(self.edges)
         _check_memory(self)
         _check_work(self)
@@ -228,11 +235,9 @@ class EnsemblePlan:
         """Where the randomness comes from."""
         match self.dynamics, self.data:
             case Sgf() as flow, _:
-                return (
-                    increments.source(flow.noise)
-                    if self.has_fixed_clock
-                    else ADAPTIVE_INCREMENTS[flow.noise]()
-                )
+                if not self.has_fixed_clock:
+                    return ADAPTIVE_INCREMENTS[flow.noise]()
+                return increments.source(flow.noise if self.coarsening == 1 else "coarse")
             case Gd(), _:
                 return full_batch.source(beta1=self.moments.beta1, beta2=self.moments.beta2)
             case Sgd() as sgd, GaussianPairs() as pairs:
@@ -365,7 +370,9 @@ class EnsemblePlan:
         assert self.duration is not None
         steps = self.duration / self.largest_step / self.n_records
         per_record = max(1, round(steps / self.sample_spacing))
-        return per_record, GROUP * max(1, math.ceil(steps / per_record / GROUP - 1e-9))
+        # Whole groups of steps in an interval, also of steps of twice the size.
+        groups = max(1, math.ceil(steps / per_record / (2 * GROUP) - 1e-9))
+        return per_record, 2 * GROUP * groups // self.coarsening
 
     @cached_property
     def flow_steps(self) -> int:
@@ -435,6 +442,12 @@ class EnsemblePlan:
     def histogram_edges(self) -> NDArray[np.float64]:
         """The edges in force, shape (n + 1,)."""
         return default_edges(self) if self.edges is None else np.asarray(self.edges, dtype=np.float64)
+
+    @cached_property
+    def recorded(self) -> tuple[str, ...]:
+        """Observables that are recorded: those asked for, and v where its correlation is asked for."""
+        wants_value = "autocorrelation" in self.observables and "value" not in self.observables
+        return (*self.observables, "value") if wants_value else self.observables
 
     @cached_property
     def bins(self) -> Bins:
@@ -576,6 +589,20 @@ def _check_scheme(plan: EnsemblePlan) -> None:
             given=plan.dynamics.step_size,
             allowed=f"step_size <= {bound:.4g}, at which noise and relaxation change v by its own size",
             remedy=f"Leave it null for {bound * STEP_PER_RATE:.4g} or less.",
+        )
+
+
+def _check_passage(plan: EnsemblePlan) -> None:
+    require("n_snapshots", plan.n_snapshots, low=0)
+    if plan.first_passage is None:
+        return
+    require("first_passage", plan.first_passage)
+    if not plan.has_fixed_clock:
+        raise UnsupportedCombinationError(
+            "first_passage",
+            given=plan.first_passage,
+            allowed="null for a scheme with adaptive steps",
+            remedy="Depth 0 and 1 from a balanced start, sgd and gd time passages.",
         )
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver.checkpoint import Checkpoint
-from equipoise_solver.ensembles.accumulators import Means, histogram_quantiles
+from equipoise_solver.ensembles.accumulators import LOG, Means, Tail, histogram_quantiles, tail_of
+from equipoise_solver.ensembles.pilot import StepBias, pilot_of, step_bias
 from equipoise_solver.ensembles.plan import QUANTILE_LEVELS, EnsemblePlan
 from equipoise_solver.ensembles.problem import GaussianPairs, Sgd, Sgf
 from equipoise_solver.ensembles.schedule import schedule_of
@@ -45,6 +46,28 @@ class TimeSeries:
 
 
 @dataclass(frozen=True, eq=False)
+class Passages:
+    """First passages of v through a level.
+
+    Attributes:
+        level: the level.
+        n_passed: paths that have passed it by the end.
+        mean: time of their passage, in SDE time (sgf) or updates; NaN without any. It is conditional on
+            passing within the run.
+        standard_error: of the mean; NaN for fewer than two paths.
+        edges: of the histogram of times, shape (n + 1,).
+        counts: shape (n,).
+    """
+
+    level: float
+    n_passed: int
+    mean: float
+    standard_error: float
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
 class EnsembleResult:
     """Statistics of an ensemble, over time after burn-in and over paths that did not diverge.
 
@@ -56,8 +79,8 @@ class EnsembleResult:
         n_diverged: paths that were lost: not finite, or |v| beyond the bound of the scheme, from which sgd
             and gd do not come back (`schemes.product_update.escape_bound`), 1e150 for sgf. The averages leave
             them out altogether; series and histogram hold their samples up to then.
-        n_absorbed: paths that stay at v = 0 and count as 0 in all averages: below |v| = 1e-300 in the
-            coordinate "model", otherwise with all |u| below 1e-300^(1/(D+1)).
+        n_absorbed: paths that stay at v = 0 and count as 0 in all averages: below |v| of the scheme's floor,
+            1e-300 to 1e-150 in float64.
         path_steps: steps taken in all.
         n_samples: samples of each path behind its averages.
         mean: of v; NaN without paths.
@@ -65,6 +88,14 @@ class EnsembleResult:
         variance: of v, pooled over time and paths.
         variance_standard_error: of the variance, by the delta method; not reliable where E[v^4] is infinite.
         moments: E[v], E[v^2], E[v^3], E[v^4], pooled, shape (4,).
+        log_mean: of ln |v|, with |v| of at least 1e-300; NaN without paths.
+        log_standard_error: of that mean.
+        n_effective: effectively independent samples behind the mean: its variance over that of v.
+        tail: index of the power-law tail of |v|; None without enough samples beyond.
+        step_bias: estimated bias of the mean that the step leaves; None where there is none or the scheme
+            adapts its steps.
+        snapshots: v of the first paths at the records, shape (n_snapshots, n_records + 1).
+        passages: first passages; None if none were asked for.
         quantile_levels: shape (q,).
         quantiles: by interpolation in the histogram, within the samples' extent, shape (q,); -inf or inf
             beyond its edges.
@@ -74,6 +105,7 @@ class EnsembleResult:
         overflow: samples from the last edge on.
         observables: name to series over time.
         lost: the first diverged paths, at most 16.
+        record_times: SDE time or updates at the records, shape (n_records + 1,).
         notes: sentences that qualify the numbers.
     """
 
@@ -88,6 +120,13 @@ class EnsembleResult:
     variance: float
     variance_standard_error: float
     moments: NDArray[np.float64]
+    log_mean: float
+    log_standard_error: float
+    n_effective: float
+    tail: Tail | None
+    step_bias: StepBias | None
+    snapshots: NDArray[np.float64]
+    passages: Passages | None
     quantile_levels: NDArray[np.float64]
     quantiles: NDArray[np.float64]
     edges: NDArray[np.float64]
@@ -96,6 +135,7 @@ class EnsembleResult:
     overflow: int
     observables: dict[str, TimeSeries]
     lost: tuple[LostPath, ...]
+    record_times: NDArray[np.float64]
     notes: tuple[str, ...]
 
 
@@ -116,6 +156,7 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
     n_lost = int(checkpoint.scalars["n_lost"])
     n_absorbed = int(checkpoint.scalars["n_absorbed"])
     mean, error, variance, variance_error, moments = _summary(paths, origin=plan.moments.minimum)
+    n_effective = variance / error**2 if error > 0 else float(paths.count[0])
     return EnsembleResult(
         n_paths=plan.n_paths,
         n_averaged=int(paths.count[0]),
@@ -128,6 +169,13 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
         variance=variance,
         variance_standard_error=variance_error,
         moments=moments,
+        log_mean=float(paths.mean[LOG]) if paths.count[0] > 0 else float("nan"),
+        log_standard_error=float(paths.standard_error[LOG]),
+        n_effective=n_effective,
+        tail=tail_of(edges, counts, n_effective=n_effective),
+        step_bias=_step_bias(plan, checkpoint),
+        snapshots=checkpoint.arrays["snapshots"],
+        passages=_passages(plan, checkpoint),
         quantile_levels=levels,
         quantiles=histogram_quantiles(levels, edges, counts, extent=(float(low), float(high))),
         edges=edges,
@@ -136,6 +184,7 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
         overflow=int(counts[-1]),
         observables=_series(plan, checkpoint, schedule.record_times()),
         lost=tuple(LostPath(int(p), int(s), v) for p, s, v in checkpoint.scalars["lost"]),
+        record_times=schedule.record_times(),
         notes=_notes(plan, n_lost, n_absorbed),
     )
 
@@ -167,15 +216,66 @@ def _summary(paths: Means, *, origin: float) -> tuple[float, float, float, float
 
 def _series(plan: EnsemblePlan, checkpoint: Checkpoint, time: NDArray[np.float64]) -> dict[str, TimeSeries]:
     records = _means(checkpoint, "records")
-    return {
+    series = {
         name: TimeSeries(
             time=time,
             mean=np.where(records.count[i] > 0, records.mean[i], np.nan),
             standard_error=records.standard_error[i],
             count=records.count[i].astype(np.int64),
         )
-        for i, name in enumerate(plan.observables)
+        for i, name in enumerate(plan.recorded)
     }
+    if "autocorrelation" in series:
+        series["autocorrelation"] = _correlation(plan, series, records)
+    return {name: series[name] for name in plan.observables}
+
+
+def _correlation(plan: EnsemblePlan, series: dict[str, TimeSeries], records: Means) -> TimeSeries:
+    """Correlation of v with its value at the end of burn-in, from the mean of their product."""
+    product, value = series["autocorrelation"], series["value"]
+    place, start = plan.recorded.index("value"), schedule_of(plan).anchor
+    origin = plan.moments.minimum
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(records.squares[place] / records.count[place])
+        means = (value.mean - origin) * (value.mean[start] - origin)
+        correlation = (product.mean - means) / (spread * spread[start])
+        error = (1 - correlation**2) / np.sqrt(product.count)
+    known = (np.arange(product.time.size) >= start) & np.isfinite(correlation)
+    return TimeSeries(
+        time=product.time,
+        mean=np.where(known, correlation, np.nan),
+        standard_error=np.where(known, np.abs(error), np.nan),
+        count=product.count,
+    )
+
+
+def _step_bias(plan: EnsemblePlan, checkpoint: Checkpoint) -> StepBias | None:
+    pilot = pilot_of(plan)
+    if pilot is None:
+        return None
+    return step_bias(
+        plan,
+        checkpoint.arrays["path_means"],
+        checkpoint.arrays["pilot_path_means"],
+        pilot.step_size,
+    )
+
+
+def _passages(plan: EnsemblePlan, checkpoint: Checkpoint) -> Passages | None:
+    if plan.first_passage is None:
+        return None
+    times = _means(checkpoint, "passages")
+    n = int(times.count[0])
+    counts = checkpoint.arrays["passage_counts"]
+    end = plan.duration if plan.duration is not None else float(plan.n_steps or 0)
+    return Passages(
+        level=plan.first_passage,
+        n_passed=n,
+        mean=float(times.mean[0]) if n > 0 else float("nan"),
+        standard_error=float(times.standard_error[0]),
+        edges=np.linspace(0.0, end, counts.size + 1),
+        counts=counts,
+    )
 
 
 def _notes(plan: EnsemblePlan, n_lost: int, n_absorbed: int) -> tuple[str, ...]:
@@ -190,8 +290,8 @@ def _notes(plan: EnsemblePlan, n_lost: int, n_absorbed: int) -> tuple[str, ...]:
         notes.append(f"{n_absorbed} of {plan.n_paths} paths were absorbed at v = 0 and count as 0.")
     if n_absorbed and zero_repels(plan):
         notes.append(
-            "At this temperature 0 does not attract: the floor of floating-point numbers, |v| = 1e-300, "
-            "absorbed paths that would come back."
+            f"At this temperature 0 does not attract: the floor of the scheme's numbers, |v| = "
+            f"{plan.scheme.floor:.0e}, absorbed paths that would come back."
         )
     if has_heavy_tail(plan):
         notes.append(

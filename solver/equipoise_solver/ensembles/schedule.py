@@ -156,6 +156,11 @@ class Schedule:
         first = self.epoch * GOLDEN >> 32
         return next(k for k in range(first, self.epoch + 1) if math.gcd(k, self.epoch) == 1)
 
+    @property
+    def anchor(self) -> int:
+        """First record at or after the end of burn-in."""
+        return min(self.n_records, -(-(self.first_kept - 1) // self.samples_per_record))
+
     def record_times(self) -> NDArray[np.float64]:
         """SDE time or number of updates at each record, the start first, shape (n_records + 1,)."""
         index = np.arange(self.n_records + 1)

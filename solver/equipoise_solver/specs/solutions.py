@@ -145,6 +145,56 @@ class DivergedPath(Answer):
     """Value of the model coordinate where the loss was found; null if it is not finite."""
 
 
+class Tail(Answer):
+    """The index of the power-law tail of |v|: P(|v| > x) falls as x^-index beyond the threshold."""
+
+    index: float
+    """Hill's estimate; the density falls as x^-(index + 1)."""
+    standard_error: float
+    """Its standard error, from the effectively independent samples in the tail."""
+    threshold: float
+    """Where the tail starts; an estimate further out is nearer to the index at infinity."""
+    count: int
+    """Samples in it."""
+
+
+class StepBias(Answer):
+    """Bias of the mean that the step of the SDE scheme leaves, from paths run again at twice the step."""
+
+    mean: float
+    """Estimated bias of the mean, by Richardson's extrapolation."""
+    standard_error: float
+    """Its standard error."""
+    n_paths: int
+    """Paths behind it."""
+    coarse_step: float
+    """Step of the second run, on the same noise."""
+
+
+class Snapshots(Answer):
+    """The first few paths over time."""
+
+    time: Numbers
+    """SDE time (sgf) or number of updates (sgd, gd), shape (n,), the start first."""
+    values: tuple[Numbers, ...]
+    """v of each path, shape (paths, n); null once a path is lost."""
+
+
+class FirstPassage(Answer):
+    """Times at which paths first passed a level of v."""
+
+    level: float
+    """The level."""
+    n_passed: int
+    """Paths that passed it by the end of the run."""
+    mean: float | None
+    """Mean time of their passage, in SDE time (sgf) or updates (sgd, gd); null if none passed."""
+    standard_error: float | None
+    """Standard error of the mean; null with fewer than two."""
+    histogram: Histogram
+    """Histogram of the times."""
+
+
 class Ensemble(Answer):
     """Statistics of an ensemble of trajectories, from finite paths after the burn-in."""
 
@@ -156,6 +206,18 @@ class Ensemble(Answer):
     """Variance of v over paths and time."""
     variance_standard_error: float | None
     """Standard error of the variance, from independent paths."""
+    moments: Numbers
+    """Means of v, v^2, v^3, v^4 over paths and time, shape (4,), also where the law has no such moment."""
+    log_mean: float | None
+    """Mean of ln abs(v), with abs(v) of at least 1e-300; null if no path stayed finite."""
+    log_standard_error: float | None
+    """Standard error of that mean."""
+    n_effective: float | None
+    """Effectively independent samples of v: its variance over the squared standard error of the mean."""
+    tail: Tail | None
+    """Index of the power-law tail; null without enough samples."""
+    step_bias: StepBias | None
+    """Bias of the mean that the step leaves; null for sgd, gd and schemes that adapt their steps."""
     quantiles: Quantiles
     """Quantiles of v, interpolated in the histogram."""
     histogram: Histogram
@@ -171,13 +233,17 @@ class Ensemble(Answer):
     path_steps: int
     """Steps taken in all."""
     step_size: float | None
-    """Largest step of the SDE scheme that was asked for; null if the scheme chose, and for sgd and gd."""
+    """Step of the SDE scheme in force, or the bound on it that was asked for where steps adapt."""
     seed: int
     """Seed of the random streams."""
     outcome: Literal["COMPLETED", "DIVERGED"]
     """"DIVERGED" if any path left the finite numbers."""
     observables: dict[str, Series]
     """Observables over time, by name."""
+    snapshots: Snapshots | None
+    """The first few paths over time; null if none were asked for."""
+    first_passage: FirstPassage | None
+    """Times of first passage; null if no level was given."""
     diverged: tuple[DivergedPath, ...]
     """The first few paths that left the finite numbers."""
     notes: tuple[str, ...]

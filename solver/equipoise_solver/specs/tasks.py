@@ -14,7 +14,9 @@ MAX_STEPS = 10**10
 MAX_PATH_STEPS = 10**14
 MAX_PARAMETERS = 1024
 
-ObservableName = Literal["value", "loss", "excess_loss", "imbalance", "noise", "sign", "norm"]
+ObservableName = Literal[
+    "value", "loss", "excess_loss", "imbalance", "noise", "sign", "norm", "autocorrelation"
+]
 
 
 class Grid(Part):
@@ -111,11 +113,15 @@ class EnsembleSpec(Part):
     seed: Annotated[Count, Field(ge=0, lt=2**63)] | None = None
     """Seed of all random streams; null derives it from the spec's own hash. The solution returns it."""
     precision: Literal["float64", "float32"] = "float64"
-    """Precision in which states are kept; arithmetic and averages are float64."""
+    """Of states and arithmetic; averages are float64. Normal numbers of fixed-step schemes are float32."""
     observables: tuple[ObservableName, ...] = ("value",)
     """What is followed over time."""
     n_records: Annotated[Count, Field(ge=1, le=10_000)] = 200
     """Times at which observables are recorded."""
+    n_snapshots: Annotated[Count, Field(ge=0, le=64)] = 0
+    """Paths, the first ones, whose v is returned at every record."""
+    first_passage: Real | None = None
+    """Level of v whose first passage is timed, to four steps of the SDE; null for none."""
 
     @model_validator(mode="after")
     def _length_fits_dynamics(self) -> Self:

@@ -29,6 +29,7 @@ from equipoise_solver.specs import (
     DivergedPath,
     Ensemble,
     EnsembleSpec,
+    FirstPassage,
     GaussianData,
     Histogram,
     MomentsData,
@@ -37,6 +38,9 @@ from equipoise_solver.specs import (
     Quantiles,
     SamplesData,
     Series,
+    Snapshots,
+    StepBias,
+    Tail,
     effective_seed,
 )
 from equipoise_solver.specs.tasks import MAX_PATH_STEPS
@@ -68,6 +72,8 @@ def plan_of(
         edges=edges,
         seed=effective_seed(spec),
         precision=spec.precision,
+        n_snapshots=spec.n_snapshots,
+        first_passage=spec.first_passage,
     )
     if plan.path_steps > MAX_PATH_STEPS:
         raise LimitExceededError(
@@ -91,6 +97,12 @@ def describe_ensemble(result: EnsembleResult, plan: EnsemblePlan) -> Ensemble:
         standard_error=_number(result.standard_error),
         variance=_number(result.variance),
         variance_standard_error=_number(result.variance_standard_error),
+        moments=result.moments,
+        log_mean=_number(result.log_mean),
+        log_standard_error=_number(result.log_standard_error),
+        n_effective=_number(result.n_effective),
+        tail=None if result.tail is None else Tail(**vars(result.tail)),
+        step_bias=None if result.step_bias is None else StepBias(**vars(result.step_bias)),
         quantiles=Quantiles(levels=result.quantile_levels, values=result.quantiles),
         histogram=Histogram(
             edges=result.edges, counts=result.counts, below=result.underflow, above=result.overflow
@@ -110,7 +122,28 @@ def describe_ensemble(result: EnsembleResult, plan: EnsemblePlan) -> Ensemble:
         diverged=tuple(
             DivergedPath(path=lost.path, step=lost.steps, value=_number(lost.value)) for lost in result.lost
         ),
+        snapshots=_snapshots(result, plan),
+        first_passage=_first_passage(result),
         notes=result.notes,
+    )
+
+
+def _snapshots(result: EnsembleResult, plan: EnsemblePlan) -> Snapshots | None:
+    if plan.n_snapshots == 0:
+        return None
+    return Snapshots(time=result.record_times, values=tuple(result.snapshots))
+
+
+def _first_passage(result: EnsembleResult) -> FirstPassage | None:
+    passages = result.passages
+    if passages is None:
+        return None
+    return FirstPassage(
+        level=passages.level,
+        n_passed=passages.n_passed,
+        mean=_number(passages.mean),
+        standard_error=_number(passages.standard_error),
+        histogram=Histogram(edges=passages.edges, counts=passages.counts, below=0, above=0),
     )
 
 

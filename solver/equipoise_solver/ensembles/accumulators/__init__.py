@@ -12,6 +12,7 @@ from equipoise_solver.ensembles.accumulators.samples import (
     bins_of,
     empty_sums,
 )
+from equipoise_solver.ensembles.accumulators.tail import Tail, tail_of
 
 __all__ = [
     "LARGEST",
@@ -20,6 +21,7 @@ __all__ = [
     "N_POWERS",
     "Bins",
     "Means",
+    "Tail",
     "accumulate",
     "bins_of",
     "block_means",
@@ -27,4 +29,5 @@ __all__ = [
     "histogram_quantiles",
     "merge_blocks",
     "merge_means",
+    "tail_of",
 ]

@@ -140,6 +140,25 @@ def readout(square: Any, unit: Any) -> Any:
     return square * fused_exponential(0.4 * fused_logarithm(edge)) * fma(u, fma(u, p, 0.3), 1.0)
 
 
+def unseen(shown: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
+    """The y^2 that `readout` shows as the given ones, by bisection; the same shapes."""
+
+    def show(square: NDArray[np.float64]) -> NDArray[np.float64]:
+        u = unit / square
+        edge = np.maximum(1 - FIRST_STEP * u, 1e-30)
+        return (
+            square * edge**0.4 * (1 + u * (0.3 + u * np.polynomial.polynomial.polyval(1.5 * u - 1, READOUT)))
+        )
+
+    low = np.maximum(FIRST_STEP * unit, 0.5 * shown)
+    high = shown + 2 * unit
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        is_low = show(middle) < shown
+        low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
+    return np.where(unit > 0, 0.5 * (low + high), shown)
+
+
 def value(state: Any, numbers: Any, out: Any) -> None:
     """Put v and absorption into `out`; see `compiled.show_signature`."""
     unit, farthest = numbers[10], numbers[9]
@@ -147,8 +166,6 @@ def value(state: Any, numbers: Any, out: Any) -> None:
         y = np.float64(state[0, j])
         square = y * y
         shown = readout(square, unit)
-        # A start that no step of the scheme could have reached is shown as it is.
-        shown = shown if square > FIRST_STEP * unit else square
         out[0, j] = np.float64(state[1, j]) / math.sqrt(shown)
         out[3, j] = 1.0 if y >= farthest else 0.0
 
@@ -193,6 +210,7 @@ def scheme(
         for sign in (1, -1)
     ]
     farthest = FARTHEST[precision]
+    unit = 16 * temperature * moments.alpha1 * step_size
     numbers = (
         4 * math.sqrt(temperature * step_size),
         moments.alpha1,
@@ -202,13 +220,15 @@ def scheme(
         *flows[0],
         *flows[1],
         farthest,
-        16 * temperature * moments.alpha1 * step_size,
+        unit,
     )
 
     def to_state(values: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(divide="ignore"):
             reciprocal = np.minimum(1 / np.abs(values[0]), farthest)
-        return np.stack([reciprocal, np.where(values[0] < 0, -1.0, 1.0)])
+        different, places = np.unique(reciprocal, return_inverse=True)
+        own = np.sqrt(unseen(different**2, unit))[places]
+        return np.stack([np.minimum(own, farthest), np.where(values[0] < 0, -1.0, 1.0)])
 
     return Scheme(
         name="reciprocal_splitting",
@@ -224,5 +244,6 @@ def scheme(
         n_work=1,
         numbers=np.array(numbers, dtype=np.float64),
         to_state=to_state,
+        floor=1 / farthest,
         typical_rate=rate(moments, temperature=temperature, weight_decay=weight_decay, value=typical_value),
     )

@@ -21,7 +21,8 @@ class Scheme:
         clock: "steps", every path takes the same steps, or "adaptive", each its own between common sample
             times.
         interpretation: "ito" for an SDE; None for an update rule.
-        noise_type: "scalar", one Brownian motion for all coordinates; None for an update rule.
+        noise_type: "scalar", one Brownian motion for all coordinates; "diagonal", one for each; None for an
+            update rule.
         weak_order: of the scheme with Gaussian increments; None for an update rule, which is exact.
         step: kernel, of `compiled.flow_signature` (adaptive), or of `compiled.step_signature` (steps), which
             takes as many steps as the noise source serves per call.
@@ -35,13 +36,14 @@ class Scheme:
         to_state: from parameters theta, shape (width*(depth + 1), paths), to states, shape (n_state, paths).
         bound: |v| from which a path counts as diverged. For an SDE an excursion that far has a chance of
             1e-75 (D = 1).
+        floor: |v| below which v counts as 0 and a path as absorbed, for D >= 1.
         typical_rate: steps per unit of time near the start and the minimum, [1/time]; 0 for an update rule.
     """
 
     name: str
     clock: Literal["steps", "adaptive"]
     interpretation: Literal["ito"] | None
-    noise_type: Literal["scalar"] | None
+    noise_type: Literal["scalar", "diagonal"] | None
     weak_order: int | None
     step: Callable[..., None]
     n_state: int
@@ -50,6 +52,7 @@ class Scheme:
     to_state: ToState
     bound: float = 1e150
     typical_rate: float = 0.0
+    floor: float = 1e-300
     single: Callable[..., None] | None = None
     features: Callable[..., int] | None = None
     value: Callable[..., None] | None = None
