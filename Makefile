@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 READY := $(VENV)/.ready
 SOURCES := solver service clients tests examples benchmarks docs
 PORT ?= 8000
@@ -42,9 +43,17 @@ format: $(READY) ## format and mend what can be mended
 serve: $(READY) ## the service on this machine, API and one worker (PORT=8000)
 	@$(BIN)/equipoise serve --port $(PORT)
 
-bench: $(READY) ## measure speed against named peers and write the tables in benchmarks/
-	@$(BIN)/python -m benchmarks.run
+bench: $(BENCH)/.ready ## measure speed against named peers, write benchmarks/RESULTS.md (QUICK=1: only try it)
+	@$(BENCH)/bin/python -m benchmarks.run $(if $(QUICK),--quick)
+
+$(BENCH)/.ready: pyproject.toml
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@echo '*' > $(BENCH)/.gitignore
+	@echo "Setting up $(BENCH) with the peers (once) ..."
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[service]'
+	-@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $(BENCH)/.ready
 
 clean: ## remove .venv, caches and what the demo made
-	rm -rf $(VENV) demo equipoise-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) demo equipoise-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

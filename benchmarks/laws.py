@@ -18,6 +18,22 @@ TEMPERATURES = np.linspace(0.02, 0.3, 40)
 EXACT_MEAN, AT = 0.937630829186, 0.05
 
 
+def section(*, n_requests: int) -> list[str]:
+    """Both tables, for the page."""
+    return [
+        "## Stationary laws",
+        "",
+        "| workload | contender | ms per law | spread |",
+        "|---|---|---|---|",
+        *table(),
+        "",
+        "| request over HTTP, law not asked for before | median, ms | 95th percentile, ms |",
+        "|---|---|---|",
+        *latencies(n_requests),
+        "",
+    ]
+
+
 def table() -> list[str]:
     """Markdown rows: what, contender, milliseconds per law, spread, ratio."""
     moments = DataMoments.from_gaussian(1.0, 1.0)
