@@ -80,10 +80,10 @@ MAX_MEMORY = 2 << 30
 """Largest working memory, [bytes]."""
 MAX_WORK = 1e15
 """Most work of a plan, in cheap steps: months of a large machine."""
-MAX_DRAWN_BATCH = 1_000_000
+MAX_DRAWN_BATCH = 500_000
 """Largest minibatch that is drawn sample by sample."""
-MAX_EPOCH_SAMPLES = 1 << 18
-"""Largest data set for sampling by epoch: a thread keeps 256 shuffles of it, 1 KiB per sample."""
+MAX_EPOCH_SAMPLES = 1 << 17
+"""Largest data set for sampling by epoch: a thread keeps 512 shuffles of it, 2 KiB per sample."""
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
