@@ -15,12 +15,20 @@ from equipoise_solver.ensembles import (
     finish,
 )
 from equipoise_solver.ensembles.accumulators import (
+    LARGEST,
+    LEAST,
+    LOG,
+    N_POWERS,
     Means,
     accumulate,
+    bins_of,
     block_means,
+    empty_sums,
     histogram_quantiles,
     merge_means,
 )
+from equipoise_solver.ensembles.accumulators.samples import LOG_FLOOR, N_SUMS
+from equipoise_solver.ensembles.compiled import LANES
 from equipoise_solver.ensembles.reference import reference_paths
 from equipoise_solver.ensembles.schedule import schedule_of
 
@@ -41,20 +49,29 @@ def test_merged_means_are_the_means_of_all(rng: np.random.Generator) -> None:
     )
 
 
-def test_histogram_counts_are_exact(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("first", [0, 3])
+def test_sums_and_counts_are_exact(rng: np.random.Generator, first: int) -> None:
     """Every finite sample is counted once; bins include their lower edge, and NaN poisons its path alone."""
     edges = np.array([-1.0, 0.0, 0.5, 2.0])
-    v = rng.normal(size=(40, 16))
-    v[0, :4] = [-1.0, 0.0, 0.5, 2.0]
-    v[5, 7] = np.nan
-    sums, counts = np.zeros((4, 16)), np.zeros(5, dtype=np.int64)
-    accumulate(v, 0, origin=0.3, edges=edges, sums=sums, counts=counts)
-    finite = v[np.isfinite(v)]
+    v = rng.normal(size=(40, 2 * LANES))
+    v[4, :7] = [-1.0, 0.0, 0.5, 2.0, -0.0, -5.0, 7.0]
+    v[5, LANES + 7] = np.nan
+    v[6, 9] = 0.0
+    sums, counts = empty_sums(2), np.zeros(5, dtype=np.int64)
+    accumulate(v, first, origin=0.3, bins=bins_of(edges), sums=sums, counts=counts)
+    kept = v[first:]
+    finite = kept[np.isfinite(kept)]
     expected = np.bincount(np.searchsorted(edges, finite, side="right"), minlength=5)
     np.testing.assert_array_equal(counts, expected)
-    powers = np.stack([((v - 0.3) ** k).sum(axis=0) for k in (1, 2, 3, 4)])
-    np.testing.assert_allclose(sums, powers, rtol=1e-12)
-    assert np.isnan(sums[:, 7]).all()
+    rows = sums.transpose(1, 0, 2).reshape(N_SUMS, -1)
+    powers = np.stack([((kept - 0.3) ** k).sum(axis=0) for k in (1, 2, 3, 4)])
+    np.testing.assert_allclose(rows[:N_POWERS], powers, rtol=1e-11, atol=1e-11)
+    logs = np.log(np.maximum(np.abs(kept), LOG_FLOOR)).sum(axis=0)
+    alive = np.isfinite(logs)
+    np.testing.assert_allclose(rows[LOG, alive], logs[alive], rtol=1e-13, atol=1e-13)
+    assert np.isnan(rows[:N_POWERS, LANES + 7]).all()
+    np.testing.assert_array_equal(rows[LEAST], np.nanmin(kept, axis=0))
+    np.testing.assert_array_equal(rows[LARGEST], np.nanmax(kept, axis=0))
 
 
 def test_quantiles_interpolate() -> None:

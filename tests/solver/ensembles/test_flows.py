@@ -1,4 +1,4 @@
-"""SDE schemes: deterministic limits and their order, the law of balance, stationary laws without a lost path.
+"""Adaptive SDE schemes: deterministic limits and their order, balance, stationary laws without a lost path.
 
 The stated bias of the default step is 2e-3 in the CDF at T = 0.1; see `ensembles.schemes`.
 """
@@ -35,7 +35,7 @@ def flow_value(depth: int, time: float, *, relative_step: float, coordinate: Any
     plan = EnsemblePlan(
         depth=depth,
         data=GaussianPairs(0.9, 0.5, 1.1),
-        dynamics=Sgf(0.0, relative_step=relative_step),
+        dynamics=Sgf(0.0, relative_step=relative_step, scheme="taylor"),
         n_paths=1,
         duration=time,
         coordinate=coordinate,
@@ -71,7 +71,7 @@ def test_law_of_balance_has_no_noise(noise: Any) -> None:
         depth=1,
         width=2,
         data=MomentsOnly(DataMoments.from_values(0.0, 0.0, g, 1.2, 0.8)),
-        dynamics=Sgf(temperature, gamma, noise),
+        dynamics=Sgf(temperature, gamma, noise, scheme="taylor"),
         n_paths=64,
         duration=3.0,
         seed=2,
@@ -93,7 +93,7 @@ def stationary(temperature: float, seed: int, **parts: Any) -> EnsembleResult:
     plan = EnsemblePlan(
         **{"depth": 1, "init": Balanced(0.7), **parts},
         data=DATA,
-        dynamics=Sgf(temperature, gamma, parts.pop("noise", "gaussian")),
+        dynamics=Sgf(temperature, gamma, scheme="taylor"),
         n_paths=40_000,
         duration=6.0,
         seed=seed,
@@ -131,7 +131,7 @@ def test_weak_increments_have_the_same_law(noise: Any, seed: int) -> None:
     plan = EnsemblePlan(
         depth=1,
         data=DATA,
-        dynamics=Sgf(0.1, noise=noise),
+        dynamics=Sgf(0.1, noise=noise, scheme="taylor"),
         n_paths=40_000,
         duration=4.0,
         coordinate="model",
@@ -163,7 +163,7 @@ def test_mirrored_data_give_mirrored_paths() -> None:
             EnsemblePlan(
                 depth=1,
                 data=GaussianPairs(sign * 0.9, 0.8),
-                dynamics=Sgf(0.1),
+                dynamics=Sgf(0.1, scheme="taylor"),
                 n_paths=50,
                 duration=2.0,
                 coordinate="model",
@@ -184,7 +184,7 @@ def test_above_the_critical_temperature_paths_are_absorbed() -> None:
     plan = EnsemblePlan(
         depth=1,
         data=DATA,
-        dynamics=Sgf(2.0),
+        dynamics=Sgf(2.0, scheme="taylor"),
         n_paths=300,
         duration=150.0,
         coordinate="model",
@@ -208,7 +208,7 @@ def test_the_floor_is_noted_below_the_critical_temperature(temperature: float, r
     plan = EnsemblePlan(
         depth=1,
         data=DATA,
-        dynamics=Sgf(temperature),
+        dynamics=Sgf(temperature, scheme="taylor"),
         n_paths=4,
         duration=0.01,
         coordinate="model",
@@ -257,7 +257,7 @@ def test_a_given_step_size_bounds_the_step() -> None:
     plan = EnsemblePlan(
         depth=1,
         data=DATA,
-        dynamics=Sgf(0.05, step_size=1e-3),
+        dynamics=Sgf(0.05, step_size=1e-3, scheme="taylor"),
         n_paths=10,
         duration=2.0,
         seed=1,

@@ -10,23 +10,25 @@ from tests.support.statistics import assert_fraction, assert_law, assert_mean
 
 from equipoise_solver.ensembles.compiled import LANES, compiled, key_of, noise_signature
 from equipoise_solver.ensembles.noise import (
-    INCREMENT_SOURCES,
+    ADAPTIVE_INCREMENTS,
     NoiseSource,
+    increments,
     minibatch_epoch,
     minibatch_gaussian,
     minibatch_iid,
 )
-from equipoise_solver.ensembles.reference.arithmetic import exponential, logarithm
-from equipoise_solver.ensembles.streams import stream_words
+from equipoise_solver.ensembles.reference.arithmetic import Stream, exponential, logarithm
+from equipoise_solver.ensembles.reference.noise import four_coarse, four_gaussian, four_three_point
+from equipoise_solver.ensembles.streams import INCREMENTS, stream_words
 
 
 def draw(source: NoiseSource, seed: int, n_steps: int) -> NDArray[np.float64]:
-    """Rows drawn by one block, shape (n_steps, 2, LANES)."""
-    fill = compiled(source.fill, noise_signature())
+    """Rows drawn by one block, shape (n_steps, rows, LANES)."""
+    fill = compiled(source.fill, noise_signature(source.precision))
     words = stream_words(seed, first_path=0, n_blocks=1, lanes=LANES, purpose=source.purpose)[0]
     work = np.zeros((LANES, source.work_columns), dtype=np.int32)
     active = np.ones(LANES, dtype=np.uint8)
-    out = np.zeros((n_steps, 2, LANES))
+    out = np.zeros((n_steps, source.rows, LANES), dtype=source.precision)
     for t in range(n_steps):
         fresh = int(t == 0)
         fill(
@@ -42,7 +44,18 @@ def draw(source: NoiseSource, seed: int, n_steps: int) -> NDArray[np.float64]:
             source.table,
             work,
         )
-    return out
+    return out.astype(np.float64)
+
+
+class WordsOf(Stream):
+    """A stream that gives chosen words."""
+
+    def __init__(self, words: list[NDArray[np.uint64]]) -> None:
+        self.words = list(words)
+
+    def next(self, where: NDArray[np.bool_] | None = None) -> NDArray[np.uint64]:
+        """The next of them."""
+        return self.words.pop(0)
 
 
 def test_elementary_functions_are_accurate() -> None:
@@ -53,10 +66,19 @@ def test_elementary_functions_are_accurate() -> None:
     assert np.max(np.abs(logarithm(y) - np.log(y)) / np.maximum(1.0, np.abs(np.log(y)))) < 4e-16
 
 
-@pytest.mark.parametrize(("name", "fourth"), [("gaussian", 3.0), ("three_point", 3.0), ("two_point", 1.0)])
-def test_increments_have_their_moments(name: str, fourth: float, seed: int) -> None:
-    """Increments have mean 0, variance 1, their fourth moment, uncorrelated in a pair and over time."""
-    z = draw(INCREMENT_SOURCES[name](), seed, 2000)
+KINDS = {
+    **{f"adaptive {name}": (source(), name) for name, source in ADAPTIVE_INCREMENTS.items()},
+    **{f"fixed {name}": (increments.source(name), name) for name in ("gaussian", "three_point", "two_point")},
+    "fixed coarse": (increments.source("coarse"), "gaussian"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_increments_have_their_moments(kind: str, seed: int) -> None:
+    """Increments have mean 0, variance 1, their fourth moment, uncorrelated in a call and over time."""
+    source, name = KINDS[kind]
+    fourth = 1.0 if name == "two_point" else 3.0
+    z = draw(source, seed, 1000)
     flat = z.ravel()
     assert_mean(flat, 0.0, resolves=0.011)
     assert_fraction(
@@ -65,14 +87,52 @@ def test_increments_have_their_moments(name: str, fourth: float, seed: int) -> N
     if name != "two_point":
         assert_mean(flat**2, 1.0, resolves=0.016)
         assert_mean(flat**4, fourth, resolves=0.1)
-    assert_mean((z[:, 0] * z[:, 1]).ravel(), 0.0, resolves=0.015)
-    assert_mean((z[1:, 0] * z[:-1, 0]).ravel(), 0.0, resolves=0.015)
-    assert np.max(np.abs(flat**2)) <= (40.0 if name == "gaussian" else 3.0 + 1e-12)
+    if name == "three_point":
+        assert_mean(flat**6, 9.0, resolves=0.3)
+    for i in range(source.rows):
+        for j in range(i):
+            assert_mean((z[:, i] * z[:, j]).ravel(), 0.0, resolves=0.015)
+            if name == "gaussian":
+                assert_mean(((z[:, i] ** 2 - 1) * (z[:, j] ** 2 - 1)).ravel(), 0.0, resolves=0.03)
+        assert_mean((z[1:, i] * z[:-1, -1]).ravel(), 0.0, resolves=0.015)
+    assert np.max(np.abs(flat**2)) <= {"gaussian": 40.0, "three_point": 3.00005}.get(name, 1.0)
+
+
+def test_a_correlated_pair_is_caught(seed: int) -> None:
+    """Twin of the moments: rows that share 2 % of their variance fail."""
+    z = draw(increments.source("gaussian"), seed, 1000)
+    mixed = 0.02 * z[:, 0] + math.sqrt(1 - 0.02**2) * z[:, 1]
+    with pytest.raises(AssertionError, match="standard errors"):
+        assert_mean((z[:, 0] * mixed).ravel(), 0.0, resolves=0.015)
+
+
+def test_three_point_chances_are_exact() -> None:
+    """Of the 2^16 halves of a word 10923 give each end: the variance is 1, the fourth moment 3 - 1e-4."""
+    halves = np.arange(1 << 16)
+    words = [halves.astype(np.uint64)]
+    rows = four_three_point(WordsOf([words[0], words[0]]))
+    ends = 2 * 10923
+    assert set(np.unique(np.abs(rows)).tolist()) == {0.0, float(increments.THREE_POINT_SCALE)}
+    for low in rows[0::2].astype(np.float64):
+        assert (low > 0).sum() == (low < 0).sum() == 10923
+        assert np.mean(low**2) == pytest.approx(1, abs=1e-7)
+        assert np.mean(low**4) == pytest.approx(65536 / ends, abs=1e-6)
+    assert abs(65536 / ends - 3) < 1e-4
+
+
+def test_coarse_increments_are_sums_of_neighbours(seed: int) -> None:
+    """From the same stream "coarse" gives the sums over sqrt(2) of the pairs that "gaussian" gives."""
+    fine = draw(increments.source("gaussian"), seed, 50).reshape(200, LANES)
+    coarse = draw(increments.source("coarse"), seed, 25).reshape(100, LANES)
+    np.testing.assert_allclose(coarse, (fine[0::2] + fine[1::2]) / math.sqrt(2), rtol=3e-7, atol=1e-7)
+    references = [Stream(seed, paths=np.arange(LANES), purpose=INCREMENTS) for _ in range(2)]
+    np.testing.assert_array_equal(fine[:4], four_gaussian(references[0]))
+    np.testing.assert_array_equal(coarse[:4], four_coarse(references[1]))
 
 
 def test_normals_have_the_normal_law(seed: int) -> None:
     """Gaussian increments follow the normal law, tails beyond 4 included."""
-    z = np.sort(draw(INCREMENT_SOURCES["gaussian"](), seed, 1000).ravel())
+    z = np.sort(draw(ADAPTIVE_INCREMENTS["gaussian"](), seed, 1000).ravel())
     assert_law(z, stats.norm.cdf(z), resolves=0.01)
     assert_fraction(int((np.abs(z) > 4).sum()), z.size, 2 * stats.norm.sf(4), resolves=1.2e-4)
 
@@ -98,7 +158,7 @@ def test_gaussian_minibatches_are_exact_in_law(batch_size: int, seed: int) -> No
 @pytest.mark.parametrize("batch_size", [17, 20, 32, 64, 1000, 10**6, 10**9])
 def test_quantile_polynomial_states_its_error(batch_size: int) -> None:
     """The polynomial gives the quantile of chi-squared to 1e-9, up to the largest normal number there is."""
-    p = minibatch_gaussian.cube_root_quantile(batch_size)
+    p = minibatch_gaussian.root_quantile(batch_size, root=3, degree=23, reach=9.5)
     for z in np.linspace(-9.4, 9.4, 95):
         exact = minibatch_gaussian.chi_squared_quantile(float(z), batch_size)
         value = batch_size * np.polynomial.polynomial.polyval(z, p) ** 3

@@ -19,6 +19,8 @@ from equipoise_solver.ensembles import (
     begin,
     finish,
 )
+from equipoise_solver.ensembles.compiled import LANES
+from equipoise_solver.ensembles.plan import MAX_EPOCH_SAMPLES, SHARD_BLOCKS
 from equipoise_solver.ensembles.schedule import schedule_of
 from equipoise_solver.errors import (
     InvalidModelError,
@@ -31,7 +33,7 @@ from equipoise_solver.theory.moments import DataMoments
 
 DATA = GaussianPairs(1.0, 1.0)
 MOMENTS = MomentsOnly(DataMoments.from_values(2.0, 2.0, 3.0, 1.0, 1.0))
-MANY = SamplePairs(np.ones((1 << 18) + 1), np.ones((1 << 18) + 1))
+MANY = SamplePairs(np.ones(MAX_EPOCH_SAMPLES + 1), np.ones(MAX_EPOCH_SAMPLES + 1))
 
 
 def plan_of(**parts: Any) -> EnsemblePlan:
@@ -121,9 +123,9 @@ def test_units_cover_everything_once() -> None:
         for block in range(*unit.blocks):
             assert seen.get((unit.shard, block), 0) == unit.samples[0]
             seen[unit.shard, block] = unit.samples[1]
-    assert len(seen) == 256 + 256 + 4
+    assert len(seen) == 2 * SHARD_BLOCKS + 2
     assert set(seen.values()) == {schedule.n_samples}
-    assert schedule.lanes(2).tolist() == [256, 256, 256, 232]
+    assert schedule.lanes(2).tolist() == [LANES, 1000 - LANES]
 
 
 def test_memory_does_not_grow_with_paths() -> None:

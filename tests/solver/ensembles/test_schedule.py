@@ -9,6 +9,7 @@ import pytest
 
 from equipoise_solver.ensembles import EnsemblePlan, Gd, SamplePairs, Sgd, advance, begin, finish
 from equipoise_solver.ensembles.compiled import LANES
+from equipoise_solver.ensembles.plan import MAX_DRAWN_BATCH, MAX_EPOCH_SAMPLES
 from equipoise_solver.ensembles.schedule import schedule_of
 from equipoise_solver.errors import LimitExceededError
 
@@ -93,9 +94,9 @@ def test_averages_by_epoch_are_those_of_every_step(
     assert off(v[2::3]) > 20
 
 
-BIG = SamplePairs(np.linspace(-1, 2, 1 << 18), np.linspace(0, 1, 1 << 18))
+BIG = SamplePairs(np.linspace(-1, 2, MAX_EPOCH_SAMPLES), np.linspace(0, 1, MAX_EPOCH_SAMPLES))
 COSTLY: list[dict[str, Any]] = [
-    {"data": DATA, "dynamics": Sgd(0.05, 10**6), "n_steps": 1000},
+    {"data": DATA, "dynamics": Sgd(0.05, MAX_DRAWN_BATCH), "n_steps": 1000},
     {"data": DATA, "dynamics": Sgd(0.05, 1000), "n_records": 1},
     {"data": BIG, "dynamics": Sgd(0.05, 1, sampling="epoch")},
     {"data": BIG, "dynamics": Sgd(0.05, 10**5, sampling="epoch")},
@@ -122,6 +123,7 @@ def test_pieces_of_work_stay_short(parts: dict[str, Any]) -> None:
 
 def test_work_is_limited() -> None:
     """Work beyond months of a large machine is refused, naming the batch that makes it dear."""
+    batches = Sgd(0.05, MAX_DRAWN_BATCH)
     with pytest.raises(LimitExceededError) as caught:
-        EnsemblePlan(depth=1, data=DATA, dynamics=Sgd(0.05, 10**6), n_paths=10**6, n_steps=10**5, seed=1)
+        EnsemblePlan(depth=1, data=DATA, dynamics=batches, n_paths=10**6, n_steps=10**5, seed=1)
     assert caught.value.field == "dynamics.batch_size"
