@@ -17,7 +17,7 @@ COORDINATE = "model coordinate v,  f(x) = v x"
 DENSITY = "probability density p(v)  [1/v]"
 # Widths of a legend below the axes and of the symbol before a label, in letters.
 LEGEND_WIDTH, LEGEND_HANDLE = 96, 6
-TIME = {"sgf": "SDE time t", "sgd": "updates", "gd": "updates"}
+TIME = {"sgf": "SDE time t", "langevin": "time t", "sgd": "updates", "gd": "updates"}
 
 
 def pyplot() -> Any:
@@ -141,8 +141,10 @@ def has_density(law: specs.Law) -> bool:
     return law.density.v.size > 1 and bool((law.density.p > 0).any())
 
 
-def model_name(model: specs.Diagonal | specs.DiagonalLimit) -> str:
+def model_name(model: specs.Diagonal | specs.DiagonalLimit | specs.Tanh1D) -> str:
     """Name of a model for a title."""
+    if isinstance(model, specs.Tanh1D):
+        return "f(x) = w tanh(u x), v = w u" if model.hidden else "f(x) = tanh(v x)"
     if isinstance(model, specs.DiagonalLimit):
         return f"infinitely deep diagonal network, d/D = {number(model.width_per_depth)}"
     name = {0: "linear regression", 1: "two-layer diagonal network"}.get(model.depth, "diagonal network")

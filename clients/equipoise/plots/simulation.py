@@ -47,15 +47,19 @@ def draw_histogram(ensemble: specs.Ensemble, ax: "Axes", shown: tuple[float, flo
     return bars
 
 
-def dynamics_name(dynamics: specs.SGD | specs.SGF | specs.GD) -> str:
+def dynamics_name(dynamics: specs.SGD | specs.SGF | specs.GD | specs.Langevin) -> str:
     """Dynamics and their parameters for a title."""
     match dynamics:
         case specs.SGD():
             name = f"SGD, learning rate {number(dynamics.learning_rate)}, batch {dynamics.batch_size}"
         case specs.SGF():
             name = f"SGF, T = {number(dynamics.temperature)}"
+        case specs.Langevin():
+            name = f"Langevin, T = {number(dynamics.temperature)}"
         case specs.GD():
             name = f"GD, learning rate {number(dynamics.learning_rate)}"
+    if isinstance(dynamics, specs.SGD | specs.GD) and dynamics.label_noise:
+        name = f"{name}, label noise {number(dynamics.label_noise)}"
     return f"{name}, weight decay {number(dynamics.weight_decay)}" if dynamics.weight_decay else name
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise_solver.ensembles import choices
 from equipoise_solver.ensembles.accumulators import Bins, bins_of
 from equipoise_solver.ensembles.compiled import GROUP, LANES
 from equipoise_solver.ensembles.noise import (
@@ -28,6 +29,7 @@ from equipoise_solver.ensembles.problem import (
     Gd,
     Given,
     Init,
+    Langevin,
     MomentsOnly,
     Normal,
     SamplePairs,
@@ -89,16 +91,16 @@ QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EnsemblePlan:
-    """An ensemble of trajectories of a diagonal network; two equal plans give the same bits.
+    """An ensemble of trajectories of a network; two equal plans give the same bits.
 
     Attributes:
-        depth: D >= 0.
+        depth: D >= 0; of the tanh model 0 without and 1 with a hidden weight.
         width: d >= 1.
         data: what the network is trained on.
         dynamics: how its parameters move.
         n_paths: independent trajectories, >= 1.
         n_steps: updates per trajectory (Sgd, Gd).
-        duration: SDE time per trajectory, [time] (Sgf).
+        duration: SDE time per trajectory, [time] (Sgf, Langevin).
         coordinate: "parameters", or "model" for the reduced SDE of v (Sgf with Balanced start).
         init: where the trajectories start.
         burn_in: fraction of the run left out of averages and histogram, [0, 1).
@@ -107,6 +109,7 @@ class EnsemblePlan:
         edges: edges of the histogram, increasing, shape (n + 1,); None for edges about the minimum and about
             0.
         seed: 0 <= seed < 2**64.
+        model: "diagonal", or "tanh1d" for tanh(u x) times the parameter of a second layer, if there is one.
         precision: of state and arithmetic; averages are float64. Adaptive schemes keep float64 arithmetic.
         n_snapshots: paths, the first ones, whose v is kept at every record.
         first_passage: level of v whose first passage is timed, for a fixed clock.
@@ -121,6 +124,7 @@ class EnsemblePlan:
     dynamics: Dynamics
     n_paths: int
     seed: int
+    model: Literal["diagonal", "tanh1d"] = "diagonal"
     width: int = 1
     n_steps: int | None = None
     duration: float | None = None
@@ -150,6 +154,7 @@ class EnsemblePlan:
             raise InvalidModelError("burn_in", given=self.burn_in, allowed="a number in [0, 1)")
         _check_length(self)
         _check_combination(self)
+        choices.check(self)
         _check_init(self)
         _check_scheme(self)
         _check_stability(self)
@@ -162,7 +167,7 @@ class EnsemblePlan:
     @cached_property
     def moments(self) -> DataMoments:
         """What the SDE sees of the data."""
-        return self.data.moments
+        return choices.moments_of(self.data, self.dynamics)
 
     @cached_property
     def scene(self) -> Scene:
@@ -186,7 +191,7 @@ class EnsemblePlan:
     def temperature(self) -> float:
         """T of the SDE, or of the SDE that matches the update rule."""
         match self.dynamics:
-            case Sgf():
+            case Sgf() | Langevin():
                 return self.dynamics.temperature
             case Sgd():
                 return self.dynamics.learning_rate / (self.dynamics.batch_size * (1 - self.dynamics.momentum))
@@ -226,6 +231,11 @@ class EnsemblePlan:
         return self.dynamics.scheme != "taylor" and not in_parameters
 
     @cached_property
+    def is_continuous(self) -> bool:
+        """Whether the run has a duration in SDE time, instead of a number of updates."""
+        return isinstance(self.dynamics, Sgf | Langevin)
+
+    @cached_property
     def has_fixed_clock(self) -> bool:
         """Whether every path takes the same steps."""
         return self.scheme_name != "taylor"
@@ -233,6 +243,8 @@ class EnsemblePlan:
     @cached_property
     def noise_source(self) -> NoiseSource:
         """Where the randomness comes from."""
+        if (source := choices.source_of(self)) is not None:
+            return source
         match self.dynamics, self.data:
             case Sgf() as flow, _:
                 if not self.has_fixed_clock:
@@ -241,7 +253,8 @@ class EnsemblePlan:
             case Gd(), _:
                 return full_batch.source(beta1=self.moments.beta1, beta2=self.moments.beta2)
             case Sgd() as sgd, GaussianPairs() as pairs:
-                data = {"slope": pairs.slope, "noise_std": pairs.noise_std, "input_std": pairs.input_std}
+                noise_std = math.hypot(pairs.noise_std, sgd.label_noise)
+                data = {"slope": pairs.slope, "noise_std": noise_std, "input_std": pairs.input_std}
                 if self._is_one_neuron and sgd.batch_size >= minibatch_gaussian.SMALLEST_PAIRED:
                     return minibatch_gaussian.pair_source(**data, batch_size=sgd.batch_size)
                 return minibatch_gaussian.source(**data, batch_size=sgd.batch_size)
@@ -255,6 +268,7 @@ class EnsemblePlan:
         return (
             self.depth == 1
             and self.width == 1
+            and self.model == "diagonal"
             and isinstance(self.dynamics, Sgd | Gd)
             and self.dynamics.momentum == 0
         )
@@ -262,8 +276,11 @@ class EnsemblePlan:
     @cached_property
     def scheme(self) -> Scheme:
         """How a state moves."""
-        if not isinstance(self.dynamics, Sgf):
+        if (scheme := choices.scheme_of(self)) is not None:
+            return scheme
+        if isinstance(self.dynamics, Sgd | Gd):
             return self._update_scheme(self.dynamics)
+        assert isinstance(self.dynamics, Sgf)
         flow = self.dynamics
         heat = {"temperature": flow.temperature, "weight_decay": flow.weight_decay}
         if self.scheme_name == "taylor":
@@ -324,6 +341,8 @@ class EnsemblePlan:
     @cached_property
     def typical_rate(self) -> float:
         """Rate of relaxation and noise that bounds the step of an SDE near the minimum, [1/time]."""
+        if isinstance(self.dynamics, Langevin):
+            return choices.langevin_rate(self)
         assert isinstance(self.dynamics, Sgf)
         heat = {"temperature": self.dynamics.temperature, "weight_decay": self.dynamics.weight_decay}
         if self.depth == 0:
@@ -344,10 +363,11 @@ class EnsemblePlan:
     @cached_property
     def largest_step(self) -> float:
         """Largest step of a fixed clock, as asked for or by the problem's own rates, [time]."""
-        assert isinstance(self.dynamics, Sgf)
+        assert isinstance(self.dynamics, Sgf | Langevin)
         if self.dynamics.step_size is not None:
             return self.dynamics.step_size
-        share = STEP_PER_RATE if self.scheme_name == "splitting" else STEP_PER_RATE_EXPLICIT
+        is_explicit = self.scheme_name in ("euler", "tamed_euler", "log_euler")
+        share = STEP_PER_RATE_EXPLICIT if is_explicit else STEP_PER_RATE
         return share / max(self.typical_rate, 1e-300)
 
     @cached_property
@@ -359,7 +379,7 @@ class EnsemblePlan:
         """
         if isinstance(self.dynamics, Sgf) and not self.has_fixed_clock:
             return STEPS_PER_SAMPLE
-        step = self.largest_step if isinstance(self.dynamics, Sgf) else self.dynamics.learning_rate
+        step = self.dynamics.learning_rate if isinstance(self.dynamics, Sgd | Gd) else self.largest_step
         relaxation = self.relaxation_rate * step
         wanted = SPACING / relaxation if relaxation > 0 else math.inf
         return GROUP * round(min(MAX_SPACING, max(MIN_SPACING, wanted)) / GROUP)
@@ -409,6 +429,8 @@ class EnsemblePlan:
 
         A network costs by its parameters; a batch of a data set by the samples that it draws or shuffles.
         """
+        if (own := choices.work_per_step(self)) is not None:
+            return own
         if self.has_fixed_clock and self.noise_source.steps > 1:
             return FAST_STEP
         parameters = 1 if self.is_reduced else self.width * (self.depth + 1)
@@ -461,6 +483,8 @@ def default_edges(plan: EnsemblePlan) -> NDArray[np.float64]:
     curvature = (plan.depth + 1) * plan.width ** (2 / (plan.depth + 1) - 1)
     curvature *= max(abs(centre), 1e-3) ** (2 * plan.depth / (plan.depth + 1))
     variance = curvature * plan.temperature * plan.moments.noise(centre) / plan.moments.beta1
+    if isinstance(plan.dynamics, Langevin):
+        variance = plan.temperature / (2 * plan.moments.beta1)
     # The law's own scale: a start far out is reached by logarithmic bins, and blurs nothing else.
     typical = plan.typical_value if centre != 0 else min(abs(plan.start_value), 1.0)
     scale = max(typical, math.sqrt(variance), 1e-6)
@@ -472,7 +496,7 @@ def default_edges(plan: EnsemblePlan) -> NDArray[np.float64]:
 
 
 def _check_length(plan: EnsemblePlan) -> None:
-    flow = isinstance(plan.dynamics, Sgf)
+    flow = plan.is_continuous
     name, other = ("duration", "n_steps") if flow else ("n_steps", "duration")
     if getattr(plan, other) is not None:
         raise UnsupportedCombinationError(other, given=getattr(plan, other), allowed=f"{name} alone here")
@@ -498,8 +522,8 @@ def _check_combination(plan: EnsemblePlan) -> None:
         raise UnsupportedCombinationError(
             "coordinate",
             given="model",
-            allowed='"parameters" for sgd and gd',
-            remedy="A balanced start stays balanced under them.",
+            allowed='"parameters" for dynamics other than sgf',
+            remedy="A balanced start stays balanced under sgd and gd; langevin leaves it.",
         )
     if plan.coordinate == "model" and not isinstance(plan.init, Balanced):
         raise UnsupportedCombinationError(
@@ -608,7 +632,7 @@ def _check_passage(plan: EnsemblePlan) -> None:
 
 def _check_stability(plan: EnsemblePlan) -> None:
     """Full-batch descent of depth 0 is linear: refuse a learning rate that certainly explodes."""
-    if plan.depth > 0 or not isinstance(plan.dynamics, Gd):
+    if plan.depth > 0 or not isinstance(plan.dynamics, Gd) or plan.model != "diagonal":
         return
     stiffness = 2 * (plan.moments.beta1 * plan.width + plan.dynamics.weight_decay)
     bound = 2 * (1 + plan.dynamics.momentum) / stiffness

@@ -84,17 +84,22 @@ class MomentsOnly:
 
 @dataclass(frozen=True)
 class Sgd:
-    """theta <- theta - learning_rate m, m <- momentum m + minibatch gradient + 2 weight_decay theta."""
+    """theta <- theta - learning_rate m, m <- momentum m + minibatch gradient + 2 weight_decay theta.
+
+    Every label that a step uses has fresh N(0, label_noise^2) added.
+    """
 
     learning_rate: float
     batch_size: int = 1
     weight_decay: float = 0.0
     momentum: float = 0.0
     sampling: Literal["iid", "epoch"] = "iid"
+    label_noise: float = 0.0
 
     def __post_init__(self) -> None:
         require("dynamics.learning_rate", self.learning_rate, low=0, strict=True)
         require("dynamics.batch_size", self.batch_size, low=1)
+        require("dynamics.label_noise", self.label_noise, low=0)
         require("dynamics.weight_decay", self.weight_decay, low=0)
         require_momentum(self.momentum)
 
@@ -106,10 +111,12 @@ class Gd:
     learning_rate: float
     weight_decay: float = 0.0
     momentum: float = 0.0
+    label_noise: float = 0.0
 
     def __post_init__(self) -> None:
         require("dynamics.learning_rate", self.learning_rate, low=0, strict=True)
         require("dynamics.weight_decay", self.weight_decay, low=0)
+        require("dynamics.label_noise", self.label_noise, low=0)
         require_momentum(self.momentum)
 
 
@@ -157,6 +164,27 @@ class Sgf:
 
 
 @dataclass(frozen=True)
+class Langevin:
+    """d theta = -(grad L + 2 weight_decay theta) dt + sqrt(2 T) dW, every parameter with its own noise.
+
+    Attributes:
+        temperature: T, >= 0.
+        weight_decay: gamma, >= 0.
+        step_size: largest step, [time]; None takes it from the curvature.
+    """
+
+    temperature: float
+    weight_decay: float = 0.0
+    step_size: float | None = None
+
+    def __post_init__(self) -> None:
+        require("dynamics.temperature", self.temperature, low=0)
+        require("dynamics.weight_decay", self.weight_decay, low=0)
+        if self.step_size is not None:
+            require("dynamics.step_size", self.step_size, low=0, strict=True)
+
+
+@dataclass(frozen=True)
 class Balanced:
     """All |u_i^(k)| equal, v_i = value/width, the sign of value in layer 0; None is the least squares."""
 
@@ -190,7 +218,7 @@ class Normal:
 
 
 Data = GaussianPairs | SamplePairs | MomentsOnly
-Dynamics = Sgd | Gd | Sgf
+Dynamics = Sgd | Gd | Sgf | Langevin
 Init = Balanced | Given | Normal
 
 
@@ -214,6 +242,7 @@ __all__ = [
     "Gd",
     "Given",
     "Init",
+    "Langevin",
     "MomentsOnly",
     "Normal",
     "SamplePairs",

@@ -2,8 +2,8 @@
 
 from equipoise_solver.specs.canonical import canonical_json, effective_seed, spec_hash
 from equipoise_solver.specs.data import DatasetData, GaussianData, MomentsData, SamplesData
-from equipoise_solver.specs.dynamics import GD, SGD, SGF
-from equipoise_solver.specs.models import Diagonal, DiagonalLimit
+from equipoise_solver.specs.dynamics import GD, SGD, SGF, Langevin
+from equipoise_solver.specs.models import Diagonal, DiagonalLimit, Tanh1D
 from equipoise_solver.specs.solutions import (
     Atom,
     Boundary,
@@ -60,6 +60,7 @@ __all__ = [
     "GaussianData",
     "Grid",
     "Histogram",
+    "Langevin",
     "Law",
     "MomentsData",
     "NormalInit",
@@ -76,6 +77,7 @@ __all__ = [
     "StationarySolution",
     "StepBias",
     "Tail",
+    "Tanh1D",
     "canonical_json",
     "effective_seed",
     "json_schema",

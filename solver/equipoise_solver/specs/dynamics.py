@@ -24,6 +24,8 @@ class SGD(Part):
     """Heavy-ball momentum; 0 is plain SGD."""
     sampling: Literal["iid", "epoch"] = "iid"
     """"iid" draws with replacement, "epoch" goes through a shuffled data set."""
+    label_noise: NonNegative = 0.0
+    """Standard deviation of fresh normal noise on every label that a step uses."""
 
 
 class SGF(Part):
@@ -50,6 +52,25 @@ class GD(Part):
     """gamma: adds gamma * |theta|^2 to the loss."""
     momentum: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     """Heavy-ball momentum; 0 is plain gradient descent."""
+    label_noise: NonNegative = 0.0
+    """Standard deviation of fresh normal noise on every label at every step; needs a finite data set."""
 
 
-Dynamics = Annotated[SGD | SGF | GD, Field(discriminator="kind")]
+class Langevin(Part):
+    """Langevin dynamics with noise on every parameter: d theta = -(grad L + 2 gamma theta) dt + sqrt(2 T) dW.
+
+    Its stationary law is that of Gibbs, exp(-(L + gamma |theta|^2)/T), and the simulation keeps it at every
+    step size. Without weight decay two or more layers have none: their parameters spread without end.
+    """
+
+    kind: Literal["langevin"] = "langevin"
+    temperature: Temperature
+    """T: strength of the noise, the same on every parameter."""
+    weight_decay: NonNegative = 0.0
+    """gamma: adds gamma * |theta|^2 to the loss."""
+    step_size: Annotated[Real, Field(gt=0, le=1e6)] | None = None
+    """Largest step in time; null takes it from the curvature of the loss."""
+
+
+LawDynamics = Annotated[SGD | SGF | GD, Field(discriminator="kind")]
+Dynamics = Annotated[SGD | SGF | GD | Langevin, Field(discriminator="kind")]

@@ -28,4 +28,26 @@ class DiagonalLimit(Part):
     """d/D, fixed while both grow."""
 
 
+class Tanh1D(Part):
+    """One tanh unit on a number x: f(x) = tanh(v x), or f(x) = w tanh(u x) with a hidden weight.
+
+    The value v of averages and histograms is the slope of f at x = 0: the parameter v itself, or w u.
+    """
+
+    kind: Literal["tanh1d"] = "tanh1d"
+    hidden: bool = Field(default=False, strict=True)
+    """Whether a second weight w multiplies the unit; parameters are then (u, w) in place of (v)."""
+
+    @property
+    def depth(self) -> int:
+        """Layers of weights beyond the first."""
+        return 1 if self.hidden else 0
+
+    @property
+    def width(self) -> int:
+        """Units side by side."""
+        return 1
+
+
+SimulateModel = Annotated[Diagonal | Tanh1D, Field(discriminator="kind")]
 StationaryModel = Annotated[Diagonal | DiagonalLimit, Field(discriminator="kind")]

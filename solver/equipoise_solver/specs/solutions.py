@@ -223,7 +223,7 @@ class Ensemble(Answer):
     histogram: Histogram
     """Histogram of v."""
     loss_minimum: float
-    """Least-squares solution beta2/beta1, the critical point of the loss without weight decay."""
+    """Least-squares slope beta2/beta1; of models linear in x the critical point of the loss without decay."""
     n_paths: int
     """Paths asked for."""
     n_diverged: int

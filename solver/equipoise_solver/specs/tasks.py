@@ -6,8 +6,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from equipoise_solver.specs.base import Bounded, Count, NonNegative, Part, Positive, Real, refusal
 from equipoise_solver.specs.data import Data
-from equipoise_solver.specs.dynamics import GD, SGD, SGF, Dynamics, Temperature
-from equipoise_solver.specs.models import Diagonal, StationaryModel
+from equipoise_solver.specs.dynamics import GD, SGD, SGF, Dynamics, Langevin, LawDynamics, Temperature
+from equipoise_solver.specs.models import Diagonal, SimulateModel, StationaryModel
 
 MAX_PATHS = 10**8
 MAX_STEPS = 10**10
@@ -17,6 +17,25 @@ MAX_PARAMETERS = 1024
 ObservableName = Literal[
     "value", "loss", "excess_loss", "imbalance", "noise", "sign", "norm", "autocorrelation"
 ]
+
+
+def _refuse_lawless(content: Any) -> Any:
+    """Refuse, in tasks about laws, what the solver knows no law of: the reason, not only the choices."""
+    if not isinstance(content, dict):
+        return content
+    for name, kind, allowed, remedy in (
+        ("model", "tanh1d", "'diagonal'", "No stationary law of a tanh unit is known: use task 'simulate'."),
+        (
+            "dynamics",
+            "langevin",
+            "'sgd', 'sgf' or 'gd'",
+            "Its law is that of Gibbs, not the one compared with: use task 'simulate'.",
+        ),
+    ):
+        part = content.get(name)
+        if (part.get("kind") if isinstance(part, dict) else getattr(part, "kind", None)) == kind:
+            raise refusal(f"{name}.kind", given=kind, allowed=allowed, remedy=remedy)
+    return content
 
 
 class Grid(Part):
@@ -56,13 +75,15 @@ class Stationary(Part):
     grid: Grid = Grid()
     """Points at which the density of the law is returned."""
 
+    _refuse_lawless = model_validator(mode="before")(_refuse_lawless)
+
 
 class BalancedInit(Part):
     """All |u_i^(k)| equal, their products adding up to `value`."""
 
     kind: Literal["balanced"] = "balanced"
     value: Bounded | None = None
-    """v at the start; null is the least-squares solution of the data."""
+    """v at the start; null is the least-squares slope of the data."""
 
 
 class NormalInit(Part):
@@ -81,7 +102,7 @@ class ParametersInit(Part):
 
     kind: Literal["parameters"] = "parameters"
     u: Annotated[tuple[Weights, ...], Field(min_length=1, max_length=MAX_PARAMETERS)]
-    """u[i][k], shape (width, depth + 1)."""
+    """u[i][k], shape (width, depth + 1); [[v]] or [[u, w]] of a tanh1d model."""
 
 
 Init = Annotated[BalancedInit | NormalInit | ParametersInit, Field(discriminator="kind")]
@@ -90,7 +111,7 @@ Init = Annotated[BalancedInit | NormalInit | ParametersInit, Field(discriminator
 class EnsembleSpec(Part):
     """What a simulation needs; the base of `simulate` and `compare`."""
 
-    model: Diagonal
+    model: SimulateModel
     """The network."""
     data: Data
     """What it is trained on."""
@@ -101,7 +122,7 @@ class EnsembleSpec(Part):
     n_steps: Annotated[Count, Field(ge=1, le=MAX_STEPS)] | None = None
     """Updates per trajectory (sgd, gd)."""
     duration: Annotated[Real, Field(gt=0, le=1e12)] | None = None
-    """SDE time per trajectory (sgf); one update of SGD takes the time learning_rate."""
+    """SDE time per trajectory (sgf, langevin); one update of SGD takes the time learning_rate."""
     coordinate: Literal["parameters", "model"] = "parameters"
     """"parameters": every u_i^(k); "model": the reduced SDE of v on the balanced manifold (sgf only)."""
     noise: Literal["gaussian", "three_point", "two_point"] = "gaussian"
@@ -125,7 +146,7 @@ class EnsembleSpec(Part):
 
     @model_validator(mode="after")
     def _length_fits_dynamics(self) -> Self:
-        continuous = isinstance(self.dynamics, SGF)
+        continuous = isinstance(self.dynamics, SGF | Langevin)
         wanted, other = ("duration", "n_steps") if continuous else ("n_steps", "duration")
         if getattr(self, wanted) is None:
             raise refusal(
@@ -192,7 +213,7 @@ class EnsembleSpec(Part):
                 raise refusal(
                     "init.u",
                     given=f"{len(self.init.u)} rows of lengths {sorted(shape)}",
-                    allowed=f"width={self.model.width} rows of depth + 1 = {self.model.depth + 1} numbers",
+                    allowed=f"{self.model.width} rows (width) of {self.model.depth + 1} numbers (depth + 1)",
                 )
         if self.coordinate == "model" and not isinstance(self.init, BalancedInit):
             raise refusal(
@@ -245,12 +266,29 @@ class Compare(EnsembleSpec):
     )
 
     task: Literal["compare"] = "compare"
+    model: Diagonal
+    """The network."""
+    dynamics: LawDynamics
+    """How its parameters move."""
     temperature: Temperature | None = None
     """Temperature of the law; null takes the dynamics' learning_rate / (batch_size (1 - momentum))."""
     weight_decay: NonNegative | None = None
     """Weight decay of the law; null takes that of the dynamics."""
     grid: Grid = Grid()
     """Points at which the density of the law is returned."""
+
+    _refuse_lawless = model_validator(mode="before")(_refuse_lawless)
+
+    @model_validator(mode="after")
+    def _label_noise_has_law(self) -> Self:
+        if isinstance(self.dynamics, GD) and self.dynamics.label_noise > 0:
+            raise refusal(
+                "dynamics.label_noise",
+                given=self.dynamics.label_noise,
+                allowed="0 with dynamics 'gd' in task 'compare'",
+                remedy="The law is that of minibatch noise: use task 'simulate', or 'sgd'.",
+            )
+        return self
 
     @property
     def law_temperature(self) -> float:

@@ -31,7 +31,7 @@ class CompareWork:
     def __init__(self, spec: Compare, *, load_dataset: LoadDataset | None = None) -> None:
         self.spec = spec
         self._law = exact_law(
-            moments_of(spec.data, load_dataset=load_dataset),
+            moments_of(spec.data, load_dataset=load_dataset).with_label_noise(_label_noise(spec)),
             model=spec.model,
             temperature=spec.law_temperature,
             weight_decay=spec.law_weight_decay,
@@ -125,6 +125,11 @@ def _resolving_edges(law: StationaryLaw, own: NDArray[np.float64]) -> NDArray[np
         return own
     quantiles = law.quantile(np.arange(1, N_EQUAL_BINS) / N_EQUAL_BINS)
     return np.unique(np.concatenate([own, quantiles[np.isfinite(quantiles)]]))
+
+
+def _label_noise(spec: Compare) -> float:
+    """Standard deviation of the noise that SGD sees on its labels."""
+    return spec.dynamics.label_noise if isinstance(spec.dynamics, SGD) else 0.0
 
 
 def _notes(spec: Compare) -> tuple[str, ...]:

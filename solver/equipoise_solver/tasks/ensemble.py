@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise_solver import specs
 from equipoise_solver.ensembles import (
     Balanced,
     EnsemblePlan,
@@ -12,6 +13,7 @@ from equipoise_solver.ensembles import (
     GaussianPairs,
     Gd,
     Given,
+    Langevin,
     MomentsOnly,
     Normal,
     SamplePairs,
@@ -57,6 +59,7 @@ def plan_of(
         SolverError: the combination makes no sense, or is larger than MAX_PATH_STEPS.
     """
     plan = EnsemblePlan(
+        model=spec.model.kind,
         depth=spec.model.depth,
         width=spec.model.width,
         data=_data(spec, load_dataset),
@@ -149,9 +152,13 @@ def _first_passage(result: EnsembleResult) -> FirstPassage | None:
 
 def _step_size(plan: EnsemblePlan) -> float | None:
     """Step in force of a fixed clock, the bound on the step of an adaptive one; None for an update rule."""
-    if not isinstance(plan.dynamics, Sgf):
-        return None
-    return plan.step_size if plan.has_fixed_clock else plan.dynamics.step_size
+    match plan.dynamics:
+        case Sgf(step_size=bound) if not plan.has_fixed_clock:
+            return bound
+        case Sgf() | Langevin():
+            return plan.step_size
+        case _:
+            return None
 
 
 def _data(spec: EnsembleSpec, load_dataset: LoadDataset | None) -> Data:
@@ -173,9 +180,21 @@ def _dynamics(spec: EnsembleSpec) -> Dynamics:
                 weight_decay=sgd.weight_decay,
                 momentum=sgd.momentum,
                 sampling=sgd.sampling,
+                label_noise=sgd.label_noise,
             )
         case GD() as gd:
-            return Gd(learning_rate=gd.learning_rate, weight_decay=gd.weight_decay, momentum=gd.momentum)
+            return Gd(
+                learning_rate=gd.learning_rate,
+                weight_decay=gd.weight_decay,
+                momentum=gd.momentum,
+                label_noise=gd.label_noise,
+            )
+        case specs.Langevin() as langevin:
+            return Langevin(
+                temperature=langevin.temperature,
+                weight_decay=langevin.weight_decay,
+                step_size=langevin.step_size,
+            )
         case SGF() as sgf:
             return Sgf(
                 temperature=sgf.temperature,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import overload
 
@@ -72,6 +72,11 @@ class DataMoments:
         return DataMoments(
             self.alpha1, -self.alpha2, self.alpha3, self.beta1, -self.beta2, self.delta, -self.root
         )
+
+    def with_label_noise(self, std: float) -> DataMoments:
+        """The same data with fresh N(0, std**2) on every label, which raises Var[x*y] by std**2 E[x**2]."""
+        more = std**2 * self.beta1
+        return replace(self, alpha3=self.alpha3 + more, delta=self.delta + self.alpha1 * more)
 
     @classmethod
     def from_gaussian(cls, slope: float, noise_std: float, input_std: float = 1.0) -> DataMoments:

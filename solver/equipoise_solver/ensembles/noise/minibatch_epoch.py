@@ -10,8 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise_solver.ensembles.compiled import inlined
 from equipoise_solver.ensembles.noise.source import NoiseSource
 from equipoise_solver.ensembles.streams import MINIBATCHES, PERMUTATIONS, below, start_stream
+
+
+@inlined
+def shuffle(work: Any, n: Any, lanes: Any, key: Any, first_path: Any, epoch: Any) -> None:
+    """Put the shuffle of 0 .. n - 1 of every lane's path and that epoch into work[lane]."""
+    for j in range(lanes):
+        path = first_path + np.uint64(j)
+        a, b, c, d = start_stream(key, path, PERMUTATIONS, epoch)
+        for i in range(n):
+            work[j, i] = i
+        for i in range(n - 1, 0, -1):
+            bound = np.uint64(i + 1)
+            k, a, b, c, d = below(bound, np.uint64(4294967296) % bound, a, b, c, d)
+            moved = work[j, i]
+            work[j, i] = work[j, k]
+            work[j, k] = moved
 
 
 def fill(
@@ -39,17 +56,7 @@ def fill(
     start = place * size
     stop = min(start + size, n)
     if place == 0 or fresh == 1:
-        for j in range(lanes):
-            path = first_path + np.uint64(j)
-            a, b, c, d = start_stream(key, path, PERMUTATIONS, epoch)
-            for i in range(n):
-                work[j, i] = i
-            for i in range(n - 1, 0, -1):
-                bound = np.uint64(i + 1)
-                k, a, b, c, d = below(bound, np.uint64(4294967296) % bound, a, b, c, d)
-                moved = work[j, i]
-                work[j, i] = work[j, k]
-                work[j, k] = moved
+        shuffle(work, n, lanes, key, first_path, epoch)
     for j in range(lanes):
         squares = 0.0
         products = 0.0
