@@ -110,6 +110,20 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @intrinsic
+def floor(typing_context: Any, x: Any) -> Any:
+    """The largest whole number up to x, as a float."""
+    if x not in (_F4, _F8):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = context.get_value_type(signature.return_type)
+        function = builder.module.declare_intrinsic("llvm.floor", [kind], ir.FunctionType(kind, [kind]))
+        return builder.call(function, arguments)
+
+    return x(x), generate
+
+
+@intrinsic
 def like(typing_context: Any, x: Any, number: Any) -> Any:
     """`number` in the float type of `x`."""
     if x not in (_F4, _F8):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from equipoise_solver.ensembles.compiled import inlined
-from equipoise_solver.ensembles.device import bits_of, float_of, fma
+from equipoise_solver.ensembles.device import bits_of, float_of, floor, fma
 from equipoise_solver.ensembles.elementary_tables import COSINE, EXP, LOG, SINE
 
 LOG2_E = 1.4426950408889634
@@ -43,7 +43,7 @@ def exponential(x: Any) -> Any:
         x = TINIEST_EXPONENT
     if x > LARGEST_EXPONENT:
         x = LARGEST_EXPONENT
-    k = np.floor(x * LOG2_E + 0.5)
+    k = floor(x * LOG2_E + 0.5)
     r = (x - k * LN2_HIGH) - k * LN2_LOW
     p = _E13 * r + _E12
     p = p * r + _E11
@@ -118,7 +118,7 @@ def fused_logarithm(x: Any) -> Any:
 @inlined
 def fused_exponential(x: Any) -> Any:
     """`exponential` by fused multiply-adds, for |x| <= 700."""
-    k = np.floor(fma(x, LOG2_E, 0.5))
+    k = floor(fma(x, LOG2_E, 0.5))
     r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
     p = fma(_E13, r, _E12)
     p = fma(p, r, _E11)
