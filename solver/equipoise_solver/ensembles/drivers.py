@@ -234,7 +234,8 @@ def run_steps(
         for i in range(times.shape[0]):
             start = times[i - 1] if i > 0 else times[0]
             n = times[i] - start
-            since[:] = 0
+            for j in range(LANES):
+                since[j] = 0
             whole = n // group
             for q in range(whole):
                 at = start + q * group
@@ -276,7 +277,8 @@ def run_steps(
             if places[i] >= 0:
                 place = places[i]
                 if place == anchor_place:
-                    anchors[b, :] = shown[0]
+                    for j in range(LANES):
+                        anchors[b, j] = shown[0, j]
                 if b == 0:
                     for j in range(snapshots.shape[0]):
                         snapshots[j, place] = shown[0, j]

@@ -113,7 +113,8 @@ def _record_samples(
                 for j in range(LANES):
                     row[i, j] = shown[i, place, b * LANES + j]
             if place == anchor_place:
-                anchors[b, :] = row[0]
+                for j in range(LANES):
+                    anchors[b, j] = row[0, j]
             record(row, anchors[b], codes, scene, values, count, mean, squares, b, place)
 
 
