@@ -81,7 +81,7 @@ def measured(workload: Workload, contenders: list[Contender], *, n_rounds: int, 
         rows.append(Row(contender, answer, failure=failure))
         said = f"{failure or 'right'}, {time.perf_counter() - started:.1f} s"
         print(f"  {contender.name}, {contender.dtype}: {said}", file=sys.stderr, flush=True)
-    timings = interleaved(runs, n_rounds=n_rounds, n_tries=n_tries)
+    timings = interleaved(runs, n_rounds=n_rounds, n_tries=n_tries, is_warm=True)
     return [Row(row.contender, row.answer, timings.get(place), row.failure) for place, row in enumerate(rows)]
 
 

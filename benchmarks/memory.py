@@ -18,6 +18,7 @@ class Peak:
     """Largest resident set of the whole process, [1e9 bytes], and million path-steps per second."""
 
     dtype: str
+    n_paths: int
     gigabytes: float
     rate: float
 
@@ -35,7 +36,7 @@ def _peak(dtype: str, n_paths: int) -> Peak:
         capture_output=True,
         text=True,
     )
-    return Peak(dtype, **json.loads(process.stdout))
+    return Peak(dtype, n_paths, **json.loads(process.stdout))
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from benchmarks.asked import Claim, Rows, best_peer, undocumented
 from benchmarks.contenders import F32, F64, Row
-from benchmarks.memory import Peak
+from benchmarks.memory import N_STEPS, Peak
 from benchmarks.reference_kernel import MIXED_ROW
 from benchmarks.roofline import Limit, bound
 from benchmarks.startup import Startup
@@ -70,7 +70,7 @@ def limits_table(limits: list[Limit], rows: Rows) -> list[str]:
         pair = {limit.dtype: limit for limit in limits if limit.operation == operation}
         cells = (f"{pair[dtype].rate:.2f} | {pair[dtype].spread:.0%}" for dtype in (F64, F32))
         lines.append(f"| {operation} | {' | '.join(cells)} |")
-    lines += ["", "W1 takes 1.5 square roots a step (one of the step, half of a Box and Muller pair)."]
+    lines += ["", "W1 takes a square root a step, and half of one in float32 for its normal number."]
     for dtype in (F64, F32):
         ceiling = bound(limits, dtype)
         shares = [
@@ -94,8 +94,11 @@ def process_tables(startups: list[Startup], peaks: list[Peak]) -> list[str]:
         "|---|---|---|---|",
     ]
     lines += [f"| {s.workload} | {s.import_s:.2f} | {s.compile_s:.2f} | {s.reload_s:.2f} |" for s in startups]
-    lines += ["", "| W1, 1e7 paths x 1e3 steps | peak memory, GB | M/s |", "|---|---|---|"]
-    lines += [f"| {peak.dtype} | {peak.gigabytes:.2f} | {peak.rate:.0f} |" for peak in peaks]
+    lines += ["", "| W1 by Euler | peak memory, GB | M/s |", "|---|---|---|"]
+    lines += [
+        f"| {peak.dtype}, {peak.n_paths:,} x {N_STEPS:,} | {peak.gigabytes:.2f} | {peak.rate:.0f} |"
+        for peak in peaks
+    ]
     return [*lines, ""]
 
 

@@ -59,11 +59,7 @@ def _measure(options: argparse.Namespace) -> tuple[str, bool]:
     if begins("roofline"):
         tables += page.limits_table(roofline.limits(n_rounds=n_rounds, n_tries=n_tries, size=factor), rows)
     startups = startup.startups(n_rounds=1 if options.quick else 3) if begins("startup") else []
-    peaks = (
-        memory.peaks(n_paths=memory.N_PATHS // (10 * factor if options.quick else 1))
-        if begins("memory")
-        else []
-    )
+    peaks = memory.peaks(n_paths=memory.N_PATHS // (10 if options.quick else 1)) if begins("memory") else []
     tables += page.process_tables(startups, peaks)
     if begins("gpu"):
         tables += gpu.section(n_rounds=n_rounds, n_tries=n_tries, factor=factor)

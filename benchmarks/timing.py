@@ -47,10 +47,14 @@ class _Laps:
 
 
 def interleaved(
-    contenders: Mapping[Key, Callable[[], object]], *, n_rounds: int = 5, n_tries: int = 4
+    contenders: Mapping[Key, Callable[[], object]],
+    *,
+    n_rounds: int = 5,
+    n_tries: int = 3,
+    is_warm: bool = False,
 ) -> dict[Key, Timing]:
-    """Time each contender once per round, after one untimed call that warms up."""
-    for run in contenders.values():
+    """Time each contender once per round, after one untimed call unless they have all run already."""
+    for run in contenders.values() if not is_warm else ():
         run()
     laps: dict[Key, _Laps] = {key: _Laps() for key in contenders}
     for _ in range(n_rounds):
