@@ -1,0 +1,121 @@
+"""The kernel of a noise source and a scheme, in a module of its own: numba finds it again in its cache."""
+
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from equipoise_solver.ensembles.cuda import draws, moves
+from equipoise_solver.ensembles.generated import module_of
+from equipoise_solver.ensembles.models import deep, linear, two_layer
+from equipoise_solver.ensembles.plan import EnsemblePlan
+from equipoise_solver.ensembles.schemes.explicit import SCHEMES
+
+_PACKAGE = "equipoise_solver.ensembles"
+_PARTS = tuple(
+    f"{_PACKAGE}.{name}"
+    for name in (
+        "accumulators.samples",
+        "compiled",
+        "cuda.draws",
+        "cuda.moves",
+        "cuda.paths",
+        "device",
+        "drivers",
+        "elementary",
+        "elementary_tables",
+        "noise.increments",
+        "noise.minibatch_gaussian",
+        "normals",
+        "observables",
+        "schemes.explicit",
+        "schemes.linear_splitting",
+        "schemes.reciprocal_splitting",
+        "schemes.two_layer_euler",
+        "schemes.two_layer_update",
+        "streams",
+    )
+)
+_HEAD = """
+import numpy as np
+from numba import cuda
+
+from equipoise_solver.ensembles.compiled import inlined
+from equipoise_solver.ensembles.cuda.draws import {draw} as draw
+from equipoise_solver.ensembles.cuda.moves import {shows}_extra as extra
+from equipoise_solver.ensembles.cuda.moves import {shows}_value as value
+from equipoise_solver.ensembles.cuda.paths import following
+"""
+_WRITTEN = """
+from equipoise_solver.ensembles.cuda.moves import {scheme}_group as group
+"""
+_EXPLICIT = """
+from equipoise_solver.ensembles.device import like
+from equipoise_solver.ensembles.schemes.explicit import {move} as move
+from {model} import coefficients
+
+
+@inlined
+def group(x, y, noise, p):
+    q = p[2:{end}]
+{moves}    return x, y, {steps}
+"""
+_MOVE = """    drift, spread = coefficients(x, q)
+    x = move(x, like(x, noise[{row}]), drift, spread, p[0], p[1])
+"""
+_BODY = """
+
+@inlined
+def advance(x, y, a, b, c, d, n, p):
+    made = np.int32(0)
+    for _ in range(n // {steps}):
+        noise, a, b, c, d = draw(a, b, c, d)
+        x, y, more = group(x, y, noise, p)
+        made += np.int32(more)
+{rest}    return x, y, a, b, c, d, made
+
+
+follow = following(advance, value, extra, np.{real}, {steps})
+
+
+@cuda.jit(cache=True)
+def kernel({arguments}):
+    follow({arguments})
+"""
+_REST = """    if n % {steps} > 0:
+        noise, a, b, c, d = draw(a, b, c, d)
+        x, y, more = single(x, y, noise, p)
+        made += np.int32(more)
+"""
+_ARGUMENTS = """state words status taken sums anchors passed n_paths times places first_kept end_kept
+counts_itself p numbers bound origin level is_watched anchor_place edges counts in_shared shown first_place
+snapshots n_snapshots"""
+
+
+def has_kernel(plan: EnsemblePlan) -> bool:
+    """Whether the card can follow the paths of a plan."""
+    known = plan.scheme.name in SCHEMES or hasattr(moves, f"{plan.scheme.name}_group")
+    return plan.has_fixed_clock and plan.noise_source.fill in draws.NAMES and known
+
+
+def kernel_of(plan: EnsemblePlan) -> Any:
+    """The kernel that follows the paths of a plan; `paths.following` says what it takes."""
+    name, steps = plan.scheme.name, plan.noise_source.steps
+    common = {"draw": draws.NAMES[plan.noise_source.fill], "steps": steps, "real": plan.precision}
+    if name in SCHEMES:
+        model = linear if plan.depth == 0 else two_layer if plan.depth == 1 else deep
+        move = name if model.IS_RELATIVE else f"{name}_absolute"
+        moved = "".join(_MOVE.format(row=row) for row in range(steps))
+        explicit = {"move": move, "model": model.__name__, "end": 2 + model.N_NUMBERS, "moves": moved}
+        return _module(_HEAD + _EXPLICIT + _BODY, shows="explicit", rest="", **common, **explicit).kernel
+    rest, text = "", _HEAD + _WRITTEN
+    if hasattr(moves, f"{name}_single"):
+        text += f"from equipoise_solver.ensembles.cuda.moves import {name}_single as single\n"
+        rest = _REST.format(steps=steps)
+    return _module(text + _BODY, shows=name, scheme=name, rest=rest, **common).kernel
+
+
+@cache
+def _module(template: str, *, model: str | None = None, **names: Any) -> ModuleType:
+    arguments = ", ".join(_ARGUMENTS.split())
+    text = template.format(model=model, arguments=arguments, **names)
+    return module_of(text, _PARTS if model is None else (*_PARTS, model))
