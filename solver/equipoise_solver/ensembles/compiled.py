@@ -41,16 +41,19 @@ _use_wide_vectors()
 I8, U8, U4, F4, F8 = types.int64, types.uint64, types.uint32, types.float32, types.float64
 
 
+@cache
 def array_of(scalar: Any, n_dims: int) -> Any:
     """Numba type of a C-contiguous array."""
     return types.Array(scalar, n_dims, "C")
 
 
+@cache
 def state_scalar(precision: str) -> Any:
     """Numba type of the numbers of the state."""
     return types.float32 if precision == "float32" else types.float64
 
 
+@cache
 def noise_signature(out: str = "float64") -> Any:
     """A noise source: fill(words, active, out, lanes, step, fresh, key, first_path, numbers, table, work).
 
@@ -74,6 +77,7 @@ def noise_signature(out: str = "float64") -> Any:
     )
 
 
+@cache
 def flow_signature(precision: str) -> Any:
     """An SDE scheme: step(state, noise, half, left, size, lanes, numbers, work).
 
@@ -92,6 +96,7 @@ def flow_signature(precision: str) -> Any:
     )
 
 
+@cache
 def step_signature(precision: str, noise: str) -> Any:
     """A scheme with a fixed clock: step(state, noise, row, taken, numbers, work).
 
@@ -109,6 +114,7 @@ def step_signature(precision: str, noise: str) -> Any:
     )
 
 
+@cache
 def show_signature(precision: str) -> Any:
     """What a scheme with a fixed clock shows: value(state, numbers, out) and extra(state, numbers, out).
 
@@ -118,6 +124,7 @@ def show_signature(precision: str) -> Any:
     return types.void(array_of(state_scalar(precision), 2), array_of(F8, 1), array_of(F8, 2))
 
 
+@cache
 def features_signature(precision: str) -> Any:
     """What a scheme shows of one lane: absorbed = features(state, lane, numbers, out).
 
@@ -137,6 +144,7 @@ def compiled(function: Callable[..., Any], signature: Any) -> Any:
     return numba.njit([signature], cache=True, nogil=True, error_model="numpy")(function)
 
 
+@cache
 def pointer_to(signature: Any) -> Any:
     """Numba type of a pointer to a kernel of that signature."""
     return types.FunctionType(signature)

@@ -7,6 +7,7 @@ divergence: large values of v are not, since the law's own excursions reach v = 
 V**-0.5 per relaxation time (D = 1) and last a time of V**-2.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -285,6 +286,7 @@ def run_steps(
                 record(shown, anchors[b], codes, scene, values, count, mean, squares, b, place)
 
 
+@cache
 def show_kernel(precision: str) -> Any:
     """`show_blocks`, compiled."""
     signature = types.void(
@@ -299,6 +301,7 @@ def show_kernel(precision: str) -> Any:
     return compiled(show_blocks, signature)
 
 
+@cache
 def flow_kernel(precision: str) -> Any:
     """`run_flow`, compiled."""
     signature = types.void(
@@ -323,6 +326,7 @@ def flow_kernel(precision: str) -> Any:
     return compiled(run_flow, signature)
 
 
+@cache
 def steps_kernel(precision: str, noise: str) -> Any:
     """`run_steps`, compiled."""
     signature = types.void(

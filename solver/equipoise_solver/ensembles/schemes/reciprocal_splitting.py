@@ -25,6 +25,7 @@ References:
 """
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -140,23 +141,21 @@ def readout(square: Any, unit: Any) -> Any:
     return square * fused_exponential(0.4 * fused_logarithm(edge)) * fma(u, fma(u, p, 0.3), 1.0)
 
 
-def unseen(shown: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
-    """The y^2 that `readout` shows as the given ones, by bisection; the same shapes."""
-
-    def show(square: NDArray[np.float64]) -> NDArray[np.float64]:
-        u = unit / square
-        edge = np.maximum(1 - FIRST_STEP * u, 1e-30)
-        return (
-            square * edge**0.4 * (1 + u * (0.3 + u * np.polynomial.polynomial.polyval(1.5 * u - 1, READOUT)))
-        )
-
-    low = np.maximum(FIRST_STEP * unit, 0.5 * shown)
-    high = shown + 2 * unit
+@cache
+def unseen(shown: float, unit: float) -> float:
+    """The y^2 that `readout` shows as the given one, by bisection."""
+    if unit == 0:
+        return shown
+    low, high = max(FIRST_STEP * unit, 0.5 * shown), shown + 2 * unit
     for _ in range(80):
         middle = 0.5 * (low + high)
-        is_low = show(middle) < shown
-        low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
-    return np.where(unit > 0, 0.5 * (low + high), shown)
+        u = unit / middle
+        p = 0.0
+        for coefficient in READOUT[::-1]:
+            p = p * (1.5 * u - 1) + coefficient
+        seen = middle * max(1 - FIRST_STEP * u, 1e-30) ** 0.4 * (1 + u * (0.3 + u * p))
+        low, high = (middle, high) if seen < shown else (low, middle)
+    return 0.5 * (low + high)
 
 
 def value(state: Any, numbers: Any, out: Any) -> None:
@@ -227,7 +226,7 @@ def scheme(
         with np.errstate(divide="ignore"):
             reciprocal = np.minimum(1 / np.abs(values[0]), farthest)
         different, places = np.unique(reciprocal, return_inverse=True)
-        own = np.sqrt(unseen(different**2, unit))[places]
+        own = np.sqrt([unseen(y * y, unit) for y in different.tolist()])[places]
         return np.stack([np.minimum(own, farthest), np.where(values[0] < 0, -1.0, 1.0)])
 
     return Scheme(
