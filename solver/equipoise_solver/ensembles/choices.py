@@ -146,6 +146,16 @@ def work_per_step(plan: "EnsemblePlan") -> float | None:
     return max(1.0, 2 * TANH_WORK * plan.dynamics.batch_size)
 
 
+def notes_of(plan: "EnsemblePlan") -> tuple[str, ...]:
+    """Sentences that qualify the numbers."""
+    if isinstance(plan.dynamics, Langevin) and plan.dynamics.weight_decay == 0 and plan.depth >= 1:
+        return (
+            "Without weight decay the Gibbs law of two or more layers cannot be normalised: the parameters "
+            "spread along the valley of equal v without end, and averages depend on the length of the run.",
+        )
+    return ()
+
+
 def check(plan: "EnsemblePlan") -> None:
     """Refuse what these dynamics and this model do not offer.
 

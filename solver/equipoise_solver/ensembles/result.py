@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.ensembles import choices
 from equipoise_solver.ensembles.accumulators import LOG, Means, Tail, histogram_quantiles, tail_of
 from equipoise_solver.ensembles.pilot import StepBias, pilot_of, step_bias
 from equipoise_solver.ensembles.plan import QUANTILE_LEVELS, EnsemblePlan
@@ -298,6 +299,7 @@ def _notes(plan: EnsemblePlan, n_lost: int, n_absorbed: int) -> tuple[str, ...]:
             "The tail of v is heavy: E[v^4] is infinite, so variance_standard_error is not reliable. "
             "Quantiles are robust."
         )
+    notes.extend(choices.notes_of(plan))
     return tuple(notes)
 
 
@@ -315,6 +317,8 @@ def has_heavy_tail(plan: EnsemblePlan) -> bool:
     For the SDE with D >= 1 the density falls as v^(-5 + 3/(D+1)); for D = 0 the drift and the noise of
     E[v^4], -8 (d b1 + gamma) + 24 d^2 T a1, decide. SGD has the same tail or a heavier one on unbounded data.
     """
+    if plan.model != "diagonal":
+        return False
     unbounded = isinstance(plan.dynamics, Sgf) or (
         isinstance(plan.dynamics, Sgd) and isinstance(plan.data, GaussianPairs)
     )
