@@ -1,6 +1,7 @@
 """Spec in, chunks of work, solution out."""
 
 import os
+import re
 import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from equipoise_solver.checkpoint import CHECKPOINT_VERSION, Checkpoint
-from equipoise_solver.errors import InvalidModelError, SolverError
+from equipoise_solver.errors import InvalidModelError, SolverError, UnsupportedCombinationError
 from equipoise_solver.specs import (
     Compare,
     CompareSolution,
@@ -27,6 +28,7 @@ __all__ = ["CHECKPOINT_VERSION", "Checkpoint", "Cost", "LoadDataset", "Work", "p
 # Path-steps between two reports of progress: a fraction of a second of work.
 _REPORT_EVERY = 20_000_000
 
+_DEVICE = re.compile(r"auto|cpu|cuda:\d+")
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 # What is allowed, where the words of pydantic do not say it in those of a spec.
 _ALLOWED = {
@@ -38,28 +40,37 @@ _TAGS = ("task", "kind")
 _ECHO_CHARACTERS = 80
 
 
-def prepare(spec: Any, *, load_dataset: LoadDataset | None = None) -> Work:
+def prepare(spec: Any, *, load_dataset: LoadDataset | None = None, device: str = "cpu") -> Work:
     """Validate a spec, resolve its data, and return the work that it is.
 
     Args:
         spec: dictionary or spec model.
         load_dataset: maps a dataset id to its (x, y); needed for data of kind "dataset".
+        device: "cpu"; a graphics card "cuda:0", "cuda:1", ...; or "auto", a card if there is one, it takes
+            the work, and the work is long.
 
     Raises:
         SolverError: a field is unknown, missing, of the wrong kind or out of bounds (code "invalid_spec"), or
-            the fields are valid one by one, but describe nothing that can be solved.
+            the fields are valid one by one, but describe nothing that can be solved, or the device is not
+            there or does not take the work.
     """
+    if not _DEVICE.fullmatch(device):
+        raise InvalidModelError("device", given=device, allowed="'auto', 'cpu' or 'cuda:N' with a number N")
     match _parsed(spec):
         case Stationary() as stationary:
+            if device not in ("auto", "cpu"):
+                raise UnsupportedCombinationError(
+                    "device", given=device, allowed="'auto' or 'cpu' for a stationary law"
+                )
             return StationaryWork(stationary, load_dataset=load_dataset)
         case Simulate() as simulate:
             from equipoise_solver.tasks.simulate import SimulateWork  # Compiled kernels only when needed.
 
-            return SimulateWork(simulate, load_dataset=load_dataset)
+            return SimulateWork(simulate, load_dataset=load_dataset, device=device)
         case Compare() as compare:
             from equipoise_solver.tasks.compare import CompareWork
 
-            return CompareWork(compare, load_dataset=load_dataset)
+            return CompareWork(compare, load_dataset=load_dataset, device=device)
 
 
 def solve(
@@ -74,7 +85,8 @@ def solve(
 
     Args:
         spec: dictionary or spec model.
-        device: "cpu" or "auto".
+        device: "cpu"; a graphics card "cuda:0", "cuda:1", ...; or "auto", a card if there is one, it takes
+            the work, and the work is long. The results of card and CPU agree to rounding.
         threads: threads of a simulation; None takes the processors of this machine. The result does not
             depend on it.
         on_progress: called between chunks with the fraction done, 0..1, and live statistics.
@@ -85,11 +97,10 @@ def solve(
 
     Raises:
         SolverError: a field is unknown, missing, of the wrong kind or out of bounds (code "invalid_spec"), or
-            the fields are valid one by one, but describe nothing that can be solved.
+            the fields are valid one by one, but describe nothing that can be solved, or the device is not
+            there or does not take the work.
     """
-    if device not in ("auto", "cpu"):
-        raise InvalidModelError("device", given=device, allowed="'auto' or 'cpu'")
-    work = prepare(spec, load_dataset=load_dataset)
+    work = prepare(spec, load_dataset=load_dataset, device=device)
     n_threads = threads or os.cpu_count() or 1
     checkpoint = work.begin()
     while not checkpoint.is_done:

@@ -7,6 +7,8 @@ agree to rounding. Only asking for a card looks for one: that imports numba-cuda
 import ctypes
 import importlib.util
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from numba.core import config as _untyped_config
@@ -81,10 +83,14 @@ def runs_on_card(plan: EnsemblePlan) -> bool:
     return has_kernel(plan)
 
 
-def index_of(device: str) -> int | None:
-    """N of "cuda:N"; None for the CPU."""
+def on_card(device: str, plan: EnsemblePlan) -> Callable[..., Any] | None:
+    """What moves the paths of a plan on a card; None on the CPU, and for what a card does not take."""
     found = _CARD.fullmatch(device)
-    return int(found[1]) if found else None
+    if not found or not runs_on_card(plan):
+        return None
+    from equipoise_solver.ensembles.cuda.launch import drive_steps
+
+    return partial(drive_steps, index=int(found[1]))
 
 
 def _obstacle() -> tuple[str, str] | None:

@@ -7,15 +7,17 @@ paths run again at twice the step, which tells the bias of the step: see `pilot`
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles.accumulators import Means, merge_means
+from equipoise_solver.ensembles.devices import CPU, on_card
 from equipoise_solver.ensembles.pilot import pilot_of
 from equipoise_solver.ensembles.plan import EnsemblePlan
-from equipoise_solver.ensembles.schedule import schedule_of
+from equipoise_solver.ensembles.schedule import Schedule, Unit, schedule_of
 from equipoise_solver.ensembles.units import (
     MAX_LOST_KEPT,
     N_PASSAGE_BINS,
@@ -30,6 +32,8 @@ from equipoise_solver.ensembles.units import (
 Scalars = dict[str, Any]
 PILOT = "pilot_"
 """Prefix of the arrays of the second run."""
+CARD_STEPS = 4e9
+"""Least path-steps of a piece of work on a card, so that bringing it there and back costs little."""
 
 
 def begin(plan: EnsemblePlan) -> Checkpoint:
@@ -42,7 +46,9 @@ def begin(plan: EnsemblePlan) -> Checkpoint:
     return _checkpoint(plan, pilot, arrays, scalars)
 
 
-def advance(plan: EnsemblePlan, checkpoint: Checkpoint, *, budget: float, threads: int = 1) -> Checkpoint:
+def advance(
+    plan: EnsemblePlan, checkpoint: Checkpoint, *, budget: float, threads: int = 1, device: str = CPU
+) -> Checkpoint:
     """Do at least one piece of work, and more until about `budget` path-steps are done.
 
     Args:
@@ -50,10 +56,12 @@ def advance(plan: EnsemblePlan, checkpoint: Checkpoint, *, budget: float, thread
         checkpoint: where to go on; it is not changed.
         budget: path-steps to do before returning.
         threads: threads to work on, >= 1.
+        device: "cpu", or a card "cuda:N" that `devices.resolve_device` has found fit for the plan.
 
     Returns:
-        the next checkpoint; the bits in the end do not depend on budget or threads. The last one keeps the
-        final states of the last shard, "shard_state" of shape (blocks, n_state, LANES).
+        the next checkpoint; the bits in the end do not depend on budget or threads, and those of CPU and card
+        agree to rounding, so a run may go on on another device. The last one keeps the final states of the
+        last shard, "shard_state" of shape (blocks, n_state, LANES).
     """
     own = {n: a.copy() for n, a in checkpoint.arrays.items() if not n.startswith(PILOT)}
     its = {n.removeprefix(PILOT): a.copy() for n, a in checkpoint.arrays.items() if n.startswith(PILOT)}
@@ -61,10 +69,10 @@ def advance(plan: EnsemblePlan, checkpoint: Checkpoint, *, budget: float, thread
     pilot = pilot_of(plan)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         executor = pool if threads > 1 else None
-        done = _advance(plan, own, scalars, budget, executor)
+        done = _advance(plan, own, scalars, budget, executor, device)
         if pilot is not None and done < budget:
             scalars["pilot"] = {**scalars["pilot"], "lost": list(scalars["pilot"]["lost"])}
-            _advance(pilot, its, scalars["pilot"], budget - done, executor)
+            _advance(pilot, its, scalars["pilot"], budget - done, executor, device)
     return _checkpoint(plan, pilot, {**own, **{PILOT + name: a for name, a in its.items()}}, scalars)
 
 
@@ -88,14 +96,19 @@ def _begin(plan: EnsemblePlan) -> tuple[Arrays, Scalars]:
 
 
 def _advance(
-    plan: EnsemblePlan, arrays: Arrays, scalars: Scalars, budget: float, pool: ThreadPoolExecutor | None
+    plan: EnsemblePlan,
+    arrays: Arrays,
+    scalars: Scalars,
+    budget: float,
+    pool: ThreadPoolExecutor | None,
+    device: str,
 ) -> float:
     """Do pieces of one run, changing its state, and return the path-steps done; 0 if nothing was left."""
     schedule = schedule_of(plan)
     start = scalars["path_steps"]
     if scalars["unit"] >= schedule.n_units:
         return 0.0
-    kernels = kernels_of(plan)
+    kernels = replace(kernels_of(plan), on_card=on_card(device, plan))
     per_unit = max(1.0, plan.path_steps / schedule.n_units)
     while scalars["unit"] < schedule.n_units:
         first = scalars["unit"]
@@ -103,8 +116,13 @@ def _advance(
         if unit.samples[0] == 0 and unit.blocks[0] == 0:
             arrays |= start_shard(plan, schedule, unit.shard)
         wanted = max(1, int((start + budget - scalars["path_steps"]) / per_unit))
-        stop = min(schedule.row_end(first), schedule.n_units, first + wanted)
-        work = [(plan, schedule, kernels, arrays, schedule.unit(i)) for i in range(first, stop)]
+        if kernels.on_card is None:
+            stop = min(schedule.row_end(first), schedule.n_units, first + wanted)
+            units = [schedule.unit(i) for i in range(first, stop)]
+        else:
+            joined, stop = _joined(schedule, first, max(wanted, int(CARD_STEPS / per_unit)))
+            units = [joined]
+        work = [(plan, schedule, kernels, arrays, each) for each in units]
         _merge(arrays, scalars, pool.map(do_unit, work) if pool is not None else map(do_unit, work))
         scalars["unit"] = stop
         if scalars["path_steps"] - start >= budget:
@@ -113,6 +131,21 @@ def _advance(
         for name in [name for name in arrays if name.startswith("shard_") and name != "shard_state"]:
             del arrays[name]
     return max(1.0, float(scalars["path_steps"] - start))
+
+
+def _joined(schedule: Schedule, first: int, wanted: int) -> tuple[Unit, int]:
+    """About `wanted` pieces from `first` on as one, of whole rows in one shard, and the piece after them.
+
+    A card takes all blocks of a shard at once, and the longer the better.
+    """
+    unit, stop = schedule.unit(first), min(schedule.row_end(first), schedule.n_units)
+    while unit.blocks[0] == 0 and stop < schedule.n_units and stop - first < wanted:
+        if schedule.unit(stop).shard != unit.shard:
+            break
+        stop = schedule.row_end(stop)
+    last = schedule.unit(stop - 1)
+    blocks, samples = (unit.blocks[0], last.blocks[1]), (unit.samples[0], last.samples[1])
+    return Unit(unit.shard, blocks, samples), stop
 
 
 def _checkpoint(

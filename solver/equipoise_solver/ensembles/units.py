@@ -66,6 +66,8 @@ class Kernels:
     single: Any = None
     extra: Any = None
     features: Any = None
+    on_card: Any = None
+    """What takes the place of `_drive_steps` on a graphics card."""
 
 
 @dataclass
@@ -157,7 +159,7 @@ def do_unit(work: tuple[EnsemblePlan, Schedule, Kernels, Arrays, Unit]) -> Outco
     steps_before = int(views["shard_taken"][there].sum())
     sum_before = _finite_sum(views, there)
     status_before = views["shard_status"].copy()
-    drive = _drive_steps if plan.has_fixed_clock else _drive_flow
+    drive = kernels.on_card or (_drive_steps if plan.has_fixed_clock else _drive_flow)
     counts, records, snapshots = drive(plan, schedule, kernels, views, lanes, unit)
     changed = (views["shard_status"] != status_before) & there
     is_last = unit.samples[1] == schedule.n_samples

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from equipoise_solver import ensembles
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles import EnsembleResult
+from equipoise_solver.ensembles.devices import CPU, resolve_device
 from equipoise_solver.ensembles.plan import default_edges
 from equipoise_solver.specs import SGD, Compare, CompareSolution, Distance, spec_hash
 from equipoise_solver.tasks.data import moments_of
@@ -28,7 +29,7 @@ N_EQUAL_BINS = 400
 class CompareWork:
     """A `compare` spec, ready to be computed."""
 
-    def __init__(self, spec: Compare, *, load_dataset: LoadDataset | None = None) -> None:
+    def __init__(self, spec: Compare, *, load_dataset: LoadDataset | None = None, device: str = CPU) -> None:
         self.spec = spec
         self._law = exact_law(
             moments_of(spec.data, load_dataset=load_dataset).with_label_noise(_label_noise(spec)),
@@ -38,6 +39,7 @@ class CompareWork:
         )
         own = default_edges(plan_of(spec, load_dataset=load_dataset))
         self._plan = plan_of(spec, load_dataset=load_dataset, edges=_resolving_edges(self._law, own))
+        self._device = resolve_device(device, self._plan)
 
     @property
     def cost(self) -> Cost:
@@ -50,7 +52,7 @@ class CompareWork:
 
     def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
         """Do about `budget` path-steps more."""
-        return ensembles.advance(self._plan, checkpoint, budget=budget, threads=threads)
+        return ensembles.advance(self._plan, checkpoint, budget=budget, threads=threads, device=self._device)
 
     def finish(self, checkpoint: Checkpoint) -> CompareSolution:
         """Both laws and their distance."""
@@ -59,7 +61,7 @@ class CompareWork:
             spec=self.spec,
             spec_hash=spec_hash(self.spec),
             solver_version=__version__,
-            device="cpu",
+            device=self._device,
             stationary=describe_law(
                 self._law, self._plan.moments, temperature=self.spec.law_temperature, grid=self.spec.grid
             ),

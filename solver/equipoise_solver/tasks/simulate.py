@@ -2,6 +2,7 @@
 
 from equipoise_solver import ensembles
 from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.ensembles.devices import CPU, resolve_device
 from equipoise_solver.specs import Ensemble, Simulate, SimulateSolution, spec_hash
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
 from equipoise_solver.tasks.work import Cost, LoadDataset
@@ -11,9 +12,10 @@ from equipoise_solver.version import __version__
 class SimulateWork:
     """A `simulate` spec, ready to be computed."""
 
-    def __init__(self, spec: Simulate, *, load_dataset: LoadDataset | None = None) -> None:
+    def __init__(self, spec: Simulate, *, load_dataset: LoadDataset | None = None, device: str = CPU) -> None:
         self.spec = spec
         self._plan = plan_of(spec, load_dataset=load_dataset)
+        self._device = resolve_device(device, self._plan)
 
     @property
     def cost(self) -> Cost:
@@ -26,7 +28,7 @@ class SimulateWork:
 
     def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
         """Do about `budget` path-steps more."""
-        return ensembles.advance(self._plan, checkpoint, budget=budget, threads=threads)
+        return ensembles.advance(self._plan, checkpoint, budget=budget, threads=threads, device=self._device)
 
     def finish(self, checkpoint: Checkpoint) -> SimulateSolution:
         """The statistics."""
@@ -35,6 +37,6 @@ class SimulateWork:
             spec=self.spec,
             spec_hash=spec_hash(self.spec),
             solver_version=__version__,
-            device="cpu",
+            device=self._device,
             **{name: getattr(answer, name) for name in Ensemble.model_fields},
         )

@@ -8,6 +8,8 @@ import numpy as np
 from equipoise_solver.ensembles.compiled import inlined
 from equipoise_solver.ensembles.device import and32, shift_left, shift_right
 from equipoise_solver.ensembles.noise.increments import (
+    SQRT_HALF,
+    fill_coarse,
     fill_gaussian,
     fill_three_point,
     fill_two_point,
@@ -34,6 +36,15 @@ def gaussian(a: Any, b: Any, c: Any, d: Any) -> Any:
 
 
 @inlined
+def coarse(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Four sums of two neighbours of `gaussian`, over sqrt(2), and the next words of the stream."""
+    x, a, b, c, d = gaussian(a, b, c, d)
+    y, a, b, c, d = gaussian(a, b, c, d)
+    first, second = (x[0] + x[1]) * SQRT_HALF, (x[2] + x[3]) * SQRT_HALF
+    return (first, second, (y[0] + y[1]) * SQRT_HALF, (y[2] + y[3]) * SQRT_HALF), a, b, c, d
+
+
+@inlined
 def three_point(a: Any, b: Any, c: Any, d: Any) -> Any:
     """Four three-point numbers, from half a word each, and the next words of the stream."""
     r0, a, b, c, d = next_word(a, b, c, d)
@@ -54,6 +65,7 @@ def two_point(a: Any, b: Any, c: Any, d: Any) -> Any:
 
 NAMES: dict[Callable[..., None], str] = {
     fill_gaussian: "gaussian",
+    fill_coarse: "coarse",
     fill_three_point: "three_point",
     fill_two_point: "two_point",
 }

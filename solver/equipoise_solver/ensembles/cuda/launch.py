@@ -57,11 +57,26 @@ def drive_steps(
     views: Arrays,
     lanes: NDArray[np.int64],
     unit: Unit,
+    *,
+    index: int = 0,
 ) -> tuple[NDArray[np.int64], Means, NDArray[np.float64]]:
-    """Move the blocks of a unit by a fixed clock, on the current card; the same as `units` does on the CPU.
+    """Move the blocks of a unit by a fixed clock, on card number `index`; the same as `units` on the CPU.
 
     Lanes beyond the last path stay where they are.
     """
+    with cuda.gpus[index]:
+        return _drive(plan, schedule, kernels, views, lanes, unit)
+
+
+def _drive(
+    plan: EnsemblePlan,
+    schedule: Schedule,
+    kernels: Kernels,
+    views: Arrays,
+    lanes: NDArray[np.int64],
+    unit: Unit,
+) -> tuple[NDArray[np.int64], Means, NDArray[np.float64]]:
+    """The same on the current card."""
     first, places = _places(schedule, unit)
     times = schedule.steps_at(unit.samples)
     n_paths, n_records = int(lanes.sum()), int(places.max()) + 1

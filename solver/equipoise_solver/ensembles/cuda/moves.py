@@ -31,7 +31,7 @@ from equipoise_solver.ensembles.schemes.reciprocal_splitting import FIRST_STEP, 
 _inner = reciprocal_splitting.inner
 _linear = linear_splitting.move
 _euler = two_layer_euler.move
-_update = two_layer_update.move
+_update, _batch_numbers = two_layer_update.move, two_layer_update.batch_numbers
 
 
 @inlined
@@ -126,18 +126,18 @@ def two_layer_euler_extra(x: Any, y: Any, v: Any, n: Any) -> Any:
 @inlined
 def two_layer_update_group(x: Any, y: Any, noise: Any, p: Any) -> Any:
     """Of `schemes.two_layer_update`, by batches from normal numbers."""
-    square, product = batch_of(like(x, noise[0]), like(x, noise[1]), p[4:])
-    x, y, first = _update(x, y, square, product, p[0], p[1], p[2])
-    square, product = batch_of(like(x, noise[2]), like(x, noise[3]), p[4:])
-    x, y, second = _update(x, y, square, product, p[0], p[1], p[2])
+    square, product = batch_of(noise[0], noise[1], _batch_numbers(p))
+    x, y, first = _update(x, y, like(x, square), like(x, product), p[0], p[1], p[2])
+    square, product = batch_of(noise[2], noise[3], _batch_numbers(p))
+    x, y, second = _update(x, y, like(x, square), like(x, product), p[0], p[1], p[2])
     return x, y, np.int32(first) + np.int32(second)
 
 
 @inlined
 def two_layer_update_single(x: Any, y: Any, noise: Any, p: Any) -> Any:
     """Of `schemes.two_layer_update`, by a batch from normal numbers."""
-    square, product = batch_of(like(x, noise[0]), like(x, noise[1]), p[4:])
-    x, y, made = _update(x, y, square, product, p[0], p[1], p[2])
+    square, product = batch_of(noise[0], noise[1], _batch_numbers(p))
+    x, y, made = _update(x, y, like(x, square), like(x, product), p[0], p[1], p[2])
     return x, y, np.int32(made)
 
 
