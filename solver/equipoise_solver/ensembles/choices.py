@@ -34,9 +34,9 @@ TANH_OBSERVABLES = ("value", "norm", "sign", "autocorrelation")
 """Observables that do not speak of a model linear in x."""
 MAX_TANH_SAMPLES = 65_536
 """Largest data set for full-batch descent of the tanh model, whose steps go through all of it."""
-TANH_WORK = 0.25
-"""Cost of one pair of the tanh model, in cheap steps."""
-LANGEVIN_WORK = 0.1
+TANH_WORK, DRAWN_PAIR_WORK = 0.08, 0.4
+"""Cost of one pair of the tanh model, in cheap steps, and of one that is drawn first."""
+LANGEVIN_WORK = 0.2
 """Cost of one parameter of a Langevin step, in cheap steps."""
 
 
@@ -143,7 +143,7 @@ def work_per_step(plan: "EnsemblePlan") -> float | None:
         assert isinstance(plan.data, SamplePairs)
         return max(1.0, TANH_WORK * plan.data.x.size)
     assert isinstance(plan.dynamics, Sgd)
-    return max(1.0, 2 * TANH_WORK * plan.dynamics.batch_size)
+    return max(1.0, DRAWN_PAIR_WORK * plan.dynamics.batch_size)
 
 
 def notes_of(plan: "EnsemblePlan") -> tuple[str, ...]:
