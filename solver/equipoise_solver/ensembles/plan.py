@@ -213,7 +213,10 @@ class EnsemblePlan:
             return "update"
         if self.dynamics.scheme != "auto":
             return self.dynamics.scheme
-        return "splitting" if self.starts_balanced and self.depth <= 1 else "taylor"
+        # Where the noise vanishes at a point, paths end there, to rounding, only by steps that follow the state.
+        noise_vanishes = self.moments.floor <= 1e-12 * self.moments.alpha3 and self.temperature > 0
+        splits = self.starts_balanced and self.depth <= 1 and not noise_vanishes
+        return "splitting" if splits else "taylor"
 
     @cached_property
     def starts_balanced(self) -> bool:
@@ -327,7 +330,7 @@ class EnsemblePlan:
                 weight_decay=dynamics.weight_decay,
                 power=self.moments.beta1,
                 precision=self.precision,
-                batch_numbers=self.noise_source.numbers if self.noise_source.steps > 1 else None,
+                batch=self.noise_source.numbers if self.noise_source.steps > 1 else None,
             )
         return product_update.scheme(
             depth=self.depth,

@@ -127,9 +127,9 @@ def two_layer_euler_extra(x: Any, y: Any, v: Any, n: Any) -> Any:
 def two_layer_update_group(x: Any, y: Any, noise: Any, p: Any) -> Any:
     """Of `schemes.two_layer_update`, by batches from normal numbers."""
     square, product = batch_of(noise[0], noise[1], _batch_numbers(p))
-    x, y, first = _update(x, y, like(x, square), like(x, product), p[0], p[1], p[2])
+    x, y, first = _update(x, y, like(x, square), like(x, product), p[1], p[2])
     square, product = batch_of(noise[2], noise[3], _batch_numbers(p))
-    x, y, second = _update(x, y, like(x, square), like(x, product), p[0], p[1], p[2])
+    x, y, second = _update(x, y, like(x, square), like(x, product), p[1], p[2])
     return x, y, np.int32(first) + np.int32(second)
 
 
@@ -137,7 +137,7 @@ def two_layer_update_group(x: Any, y: Any, noise: Any, p: Any) -> Any:
 def two_layer_update_single(x: Any, y: Any, noise: Any, p: Any) -> Any:
     """Of `schemes.two_layer_update`, by a batch from normal numbers."""
     square, product = batch_of(noise[0], noise[1], _batch_numbers(p))
-    x, y, made = _update(x, y, like(x, square), like(x, product), p[0], p[1], p[2])
+    x, y, made = _update(x, y, like(x, square), like(x, product), p[1], p[2])
     return x, y, np.int32(made)
 
 

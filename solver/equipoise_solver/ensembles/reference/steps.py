@@ -126,7 +126,6 @@ def batch_of(z: Reals, other: Reals, p: Reals) -> tuple[Reals, Reals]:
     low = fma(fma(p[6], z, p[5]), z2, fma(p[4], z, p[3]))
     low = fma(fma(fma(p[10], z, p[9]), z2, fma(p[8], z, p[7])), z4, low)
     high = fma(fma(p[14], z, p[13]), z2, fma(p[12], z, p[11]))
-    high = fma(fma(p[16], z, p[15]), z4, high)
     root = fma(high, z4 * z4, low)
     root = root * root * root
     square = p[0] * (root * root)
@@ -137,7 +136,12 @@ def two_layer_update(state: Reals, batch: Reals, numbers: Numbers) -> Reals:
     """Next (u, w) by the batch (A, B), or by its normal numbers; see `schemes.two_layer_update`."""
     p, (u, w) = numbers.astype(state.dtype), state
     rate, keep = p[:2]
-    first, second = batch.astype(u.dtype)
-    square, product = batch_of(first, second, p[4:]) if p.size > 4 else (first, second)
-    force = rate * fma(square, u * w, -product)
+    square, product = batch
+    if p.size > 4:
+        single = numbers[4:].astype(np.float32)
+        square, product = batch_of(square.astype(np.float32), product.astype(np.float32), single)
+        square, product = square.astype(u.dtype), product.astype(u.dtype)
+    else:
+        square, product = rate * square.astype(u.dtype), rate * product.astype(u.dtype)
+    force = fma(square, u * w, -product)
     return np.stack([fma(-force, w, keep * u), fma(-force, u, keep * w)])

@@ -19,12 +19,22 @@ from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
 
 
 @inlined
-def move(u: Any, w: Any, square: Any, product: Any, rate: Any, keep: Any, bound: Any) -> Any:
-    """One update by the batch (A, B), and whether it was made; rate = 2 eta, keep = 1 - 2 eta gamma."""
+def move(u: Any, w: Any, square: Any, product: Any, keep: Any, bound: Any) -> Any:
+    """One update by the batch (2 eta A, 2 eta B), and whether it was made; keep = 1 - 2 eta gamma."""
     v = u * w
     alive = abs(v) < bound
-    force = rate * fma(square, v, -product)
+    force = fma(square, v, -product)
     new_u, new_w = fma(-force, w, keep * u), fma(-force, u, keep * w)
+    return (new_u if alive else u), (new_w if alive else w), alive
+
+
+@inlined
+def move_without_decay(u: Any, w: Any, square: Any, product: Any, bound: Any) -> Any:
+    """`move` for keep = 1, the same bits."""
+    v = u * w
+    alive = abs(v) < bound
+    force = fma(square, v, -product)
+    new_u, new_w = fma(-force, w, u), fma(-force, u, w)
     return (new_u if alive else u), (new_w if alive else w), alive
 
 
@@ -34,62 +44,71 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     rate, keep, bound = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
-        square, product = like(u, noise[0, j]), like(u, noise[1, j])
-        u, w, alive = move(u, w, square, product, rate, keep, bound)
+        square, product = rate * like(u, noise[0, j]), rate * like(u, noise[1, j])
+        u, w, alive = move(u, w, square, product, keep, bound)
         state[0, j] = u
         state[1, j] = w
         taken[j] += np.int32(alive)
 
 
 @inlined
-def _batch_numbers(zero: Any, numbers: Any) -> Any:
-    """The numbers of `batch_of`, which follow the scheme's own."""
+def batch_numbers(numbers: Any) -> Any:
+    """The numbers of `batch_of`, which follow the scheme's own; in float32, as the normal numbers are."""
     return (
-        like(zero, numbers[4]),
-        like(zero, numbers[5]),
-        like(zero, numbers[6]),
-        like(zero, numbers[7]),
-        like(zero, numbers[8]),
-        like(zero, numbers[9]),
-        like(zero, numbers[10]),
-        like(zero, numbers[11]),
-        like(zero, numbers[12]),
-        like(zero, numbers[13]),
-        like(zero, numbers[14]),
-        like(zero, numbers[15]),
-        like(zero, numbers[16]),
-        like(zero, numbers[17]),
-        like(zero, numbers[18]),
-        like(zero, numbers[19]),
-        like(zero, numbers[20]),
+        np.float32(numbers[4]),
+        np.float32(numbers[5]),
+        np.float32(numbers[6]),
+        np.float32(numbers[7]),
+        np.float32(numbers[8]),
+        np.float32(numbers[9]),
+        np.float32(numbers[10]),
+        np.float32(numbers[11]),
+        np.float32(numbers[12]),
+        np.float32(numbers[13]),
+        np.float32(numbers[14]),
+        np.float32(numbers[15]),
+        np.float32(numbers[16]),
+        np.float32(numbers[17]),
+        np.float32(numbers[18]),
     )
 
 
 def step_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """Two updates of every lane by batches of Gaussian data, each made of two rows of normal numbers."""
     zero = state[0, 0]
-    rate, keep, bound = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
-    p = _batch_numbers(zero, numbers)
-    for j in range(LANES):
-        u, w = state[0, j], state[1, j]
-        square, product = batch_of(like(u, noise[0, j]), like(u, noise[1, j]), p)
-        u, w, first = move(u, w, square, product, rate, keep, bound)
-        square, product = batch_of(like(u, noise[2, j]), like(u, noise[3, j]), p)
-        u, w, second = move(u, w, square, product, rate, keep, bound)
-        state[0, j] = u
-        state[1, j] = w
-        taken[j] += np.int32(first) + np.int32(second)
+    keep, bound = like(zero, numbers[1]), like(zero, numbers[2])
+    p = batch_numbers(numbers)
+    if numbers[1] == 1.0:
+        for j in range(LANES):
+            u, w = state[0, j], state[1, j]
+            square, product = batch_of(noise[0, j], noise[1, j], p)
+            u, w, first = move_without_decay(u, w, like(u, square), like(u, product), bound)
+            square, product = batch_of(noise[2, j], noise[3, j], p)
+            u, w, second = move_without_decay(u, w, like(u, square), like(u, product), bound)
+            state[0, j] = u
+            state[1, j] = w
+            taken[j] += np.int32(first) + np.int32(second)
+    else:
+        for j in range(LANES):
+            u, w = state[0, j], state[1, j]
+            square, product = batch_of(noise[0, j], noise[1, j], p)
+            u, w, first = move(u, w, like(u, square), like(u, product), keep, bound)
+            square, product = batch_of(noise[2, j], noise[3, j], p)
+            u, w, second = move(u, w, like(u, square), like(u, product), keep, bound)
+            state[0, j] = u
+            state[1, j] = w
+            taken[j] += np.int32(first) + np.int32(second)
 
 
 def single_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """One update of every lane by the normal numbers in rows 2 row and 2 row + 1."""
     zero = state[0, 0]
-    rate, keep, bound = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
-    p = _batch_numbers(zero, numbers)
+    keep, bound = like(zero, numbers[1]), like(zero, numbers[2])
+    p = batch_numbers(numbers)
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
-        square, product = batch_of(like(u, noise[2 * row, j]), like(u, noise[2 * row + 1, j]), p)
-        u, w, alive = move(u, w, square, product, rate, keep, bound)
+        square, product = batch_of(noise[2 * row, j], noise[2 * row + 1, j], p)
+        u, w, alive = move(u, w, like(u, square), like(u, product), keep, bound)
         state[0, j] = u
         state[1, j] = w
         taken[j] += np.int32(alive)
@@ -117,7 +136,7 @@ def scheme(
     weight_decay: float,
     power: float,
     precision: str,
-    batch_numbers: NDArray[np.float64] | None = None,
+    batch: NDArray[np.float64] | None = None,
 ) -> Scheme:
     """The update rule for depth 1 and width 1; its state is (u, w).
 
@@ -126,12 +145,16 @@ def scheme(
         weight_decay: gamma.
         power: E[x^2] of the data.
         precision: of the state.
-        batch_numbers: of `batch_of`, for batches that come as normal numbers; None for batches (A, B).
+        batch: numbers of `batch_of`, for batches that come as normal numbers; None for batches (A, B).
     """
     bound = escape_bound(depth=1, width=1, learning_rate=learning_rate, power=power)
     floor = 1e-150 if precision == "float64" else 1e-38
     own = np.array([2 * learning_rate, 1 - 2 * learning_rate * weight_decay, bound, floor])
-    by_normals = batch_numbers is not None
+    by_normals = batch is not None
+    if batch is not None:
+        # The batches of this scheme are those of `batch_of` times the rate 2 eta.
+        batch = batch.copy()
+        batch[[0, 2]] *= own[0]
     return Scheme(
         name="two_layer_update",
         clock="steps",
@@ -144,7 +167,7 @@ def scheme(
         extra=extra,
         n_state=2,
         n_work=1,
-        numbers=own if batch_numbers is None else np.concatenate([own, batch_numbers]),
+        numbers=own if batch is None else np.concatenate([own, batch]),
         bound=bound,
         to_state=identity,
     )
