@@ -127,22 +127,33 @@ def kernels(scheme: str, model: str, n_numbers: int, *, is_relative: bool) -> tu
     return module.step, module.single
 
 
+@inlined
+def value_of(x: Any, same: Any, numbers: Any) -> Any:
+    """What is shown of v, and whether it is absorbed at 0; the last numbers are D + 1 and d."""
+    v = np.float64(x)
+    return v, abs(v) < (ABSORBED if numbers[len(numbers) - 2] > 1.0 else -1.0)
+
+
+@inlined
+def extra_of(x: Any, same: Any, v: Any, numbers: Any) -> Any:
+    """|theta|^2 of equal parameters, and the imbalance."""
+    layers, width = numbers[len(numbers) - 2], numbers[len(numbers) - 1]
+    share = abs(v) / width
+    share = ABSORBED if share < ABSORBED else share
+    return width * layers * exponential(2.0 / layers * logarithm(share)), 0.0
+
+
 def value(state: Any, numbers: Any, out: Any) -> None:
-    """Put v and absorption into `out`; see `compiled.show_signature`; the last numbers are D + 1 and d."""
-    floor = ABSORBED if numbers[numbers.shape[0] - 2] > 1.0 else -1.0
+    """Put v and absorption into `out`; see `compiled.show_signature`."""
     for j in range(LANES):
-        v = np.float64(state[0, j])
-        out[0, j] = v
-        out[3, j] = 1.0 if abs(v) < floor else 0.0
+        out[0, j], absorbed = value_of(state[0, j], state[0, j], numbers)
+        out[3, j] = 1.0 if absorbed else 0.0
 
 
 def extra(state: Any, numbers: Any, out: Any) -> None:
-    """Put |theta|^2 of equal parameters and imbalance 0 into `out`, which holds v."""
-    layers, width = numbers[numbers.shape[0] - 2], numbers[numbers.shape[0] - 1]
+    """Put |theta|^2 and the imbalance into `out`, which holds v."""
     for j in range(LANES):
-        share = max(abs(out[0, j]) / width, ABSORBED)
-        out[1, j] = width * layers * exponential(2.0 / layers * logarithm(share))
-        out[2, j] = 0.0
+        out[1, j], out[2, j] = extra_of(state[0, j], state[0, j], out[0, j], numbers)
 
 
 def scheme(

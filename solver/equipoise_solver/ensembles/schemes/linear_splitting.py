@@ -65,18 +65,29 @@ def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any
         state[0, j] = move(v, like(v, noise[row, j]), size, alpha1, alpha2, alpha3, slope, shift)
 
 
+@inlined
+def value_of(v: Any, same: Any, numbers: Any) -> Any:
+    """What is shown of v, which is never absorbed; `same` is v again."""
+    return np.float64(v), False
+
+
+@inlined
+def extra_of(x: Any, same: Any, v: Any, numbers: Any) -> Any:
+    """|theta|^2 = v^2/d of equal parameters, and the imbalance."""
+    return v * v / numbers[6], 0.0
+
+
 def value(state: Any, numbers: Any, out: Any) -> None:
-    """Put v, which is never absorbed, into `out`; see `compiled.show_signature`."""
+    """Put v and absorption into `out`; see `compiled.show_signature`."""
     for j in range(LANES):
-        out[0, j] = np.float64(state[0, j])
-        out[3, j] = 0.0
+        out[0, j], absorbed = value_of(state[0, j], state[0, j], numbers)
+        out[3, j] = 1.0 if absorbed else 0.0
 
 
 def extra(state: Any, numbers: Any, out: Any) -> None:
-    """Put |theta|^2 = v^2/d of equal parameters and imbalance 0 into `out`, which holds v."""
+    """Put |theta|^2 and the imbalance into `out`, which holds v."""
     for j in range(LANES):
-        out[1, j] = out[0, j] * out[0, j] / numbers[6]
-        out[2, j] = 0.0
+        out[1, j], out[2, j] = extra_of(state[0, j], state[0, j], out[0, j], numbers)
 
 
 def rate(moments: DataMoments, *, width: int, temperature: float, weight_decay: float) -> float:

@@ -158,22 +158,30 @@ def unseen(shown: float, unit: float) -> float:
     return 0.5 * (low + high)
 
 
+@inlined
+def value_of(y: Any, sign: Any, numbers: Any) -> Any:
+    """The v that is shown for 1/|v| and its sign, and whether it is absorbed at 0."""
+    size = np.float64(y)
+    return np.float64(sign) / math.sqrt(readout(size * size, numbers[10])), size >= numbers[9]
+
+
+@inlined
+def extra_of(y: Any, sign: Any, v: Any, numbers: Any) -> Any:
+    """|theta|^2 = 2 |v| and the imbalance."""
+    return 2.0 * abs(v), 0.0
+
+
 def value(state: Any, numbers: Any, out: Any) -> None:
     """Put v and absorption into `out`; see `compiled.show_signature`."""
-    unit, farthest = numbers[10], numbers[9]
     for j in range(LANES):
-        y = np.float64(state[0, j])
-        square = y * y
-        shown = readout(square, unit)
-        out[0, j] = np.float64(state[1, j]) / math.sqrt(shown)
-        out[3, j] = 1.0 if y >= farthest else 0.0
+        out[0, j], absorbed = value_of(state[0, j], state[1, j], numbers)
+        out[3, j] = 1.0 if absorbed else 0.0
 
 
 def extra(state: Any, numbers: Any, out: Any) -> None:
-    """Put |theta|^2 = 2 |v| and imbalance 0 into `out`, which holds v."""
+    """Put |theta|^2 and the imbalance into `out`, which holds v."""
     for j in range(LANES):
-        out[1, j] = 2.0 * abs(out[0, j])
-        out[2, j] = 0.0
+        out[1, j], out[2, j] = extra_of(state[0, j], state[1, j], out[0, j], numbers)
 
 
 def rate(moments: DataMoments, *, temperature: float, weight_decay: float, value: float) -> float:

@@ -114,20 +114,31 @@ def single_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any
         taken[j] += np.int32(alive)
 
 
+@inlined
+def value_of(u: Any, w: Any, numbers: Any) -> Any:
+    """The product v, and whether both are so small that it is absorbed at 0."""
+    u, w = np.float64(u), np.float64(w)
+    return u * w, (abs(u) < numbers[3]) & (abs(w) < numbers[3])
+
+
+@inlined
+def extra_of(u: Any, w: Any, v: Any, numbers: Any) -> Any:
+    """|theta|^2 and the imbalance |u^2 - w^2|."""
+    u, w = np.float64(u), np.float64(w)
+    return u * u + w * w, abs(u * u - w * w)
+
+
 def value(state: Any, numbers: Any, out: Any) -> None:
     """Put v and absorption into `out`; see `compiled.show_signature`."""
     for j in range(LANES):
-        u, w = np.float64(state[0, j]), np.float64(state[1, j])
-        out[0, j] = u * w
-        out[3, j] = 1.0 if max(abs(u), abs(w)) < numbers[3] else 0.0
+        out[0, j], absorbed = value_of(state[0, j], state[1, j], numbers)
+        out[3, j] = 1.0 if absorbed else 0.0
 
 
 def extra(state: Any, numbers: Any, out: Any) -> None:
-    """Put |theta|^2 and |u^2 - w^2| into `out`."""
+    """Put |theta|^2 and the imbalance into `out`, which holds v."""
     for j in range(LANES):
-        u, w = np.float64(state[0, j]), np.float64(state[1, j])
-        out[1, j] = u * u + w * w
-        out[2, j] = abs(u * u - w * w)
+        out[1, j], out[2, j] = extra_of(state[0, j], state[1, j], out[0, j], numbers)
 
 
 def scheme(
