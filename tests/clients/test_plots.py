@@ -98,6 +98,20 @@ def test_a_simulation_shows_histogram_and_observables() -> None:
     assert read_solution(simulate_content()).plot(given) is given
 
 
+def test_paths_and_passages_have_panels_of_their_own() -> None:
+    """What was asked for beside observables is drawn: the first paths, a lost one in part, and the passages."""
+    snapshots = {"time": [0.0, 1.0, 2.0], "values": [[1.0, 0.8, 0.7], [1.0, 2.0, None]]}
+    histogram = {"edges": [0.0, 1.0, 2.0], "counts": [5, 2], "below": 0, "above": 0}
+    passage = {"level": 0.75, "n_passed": 7, "mean": 0.6, "standard_error": 0.1, "histogram": histogram}
+    ax = read_solution(simulate_content(snapshots=snapshots, first_passage=passage)).plot()
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    titles = [panel.get_title(loc="left") for panel in figure.axes]
+    assert "v of the first 2 paths" in titles
+    assert "first passage of v = 0.75: 7 of 64 paths" in titles
+    assert len(figure.axes) == 5
+
+
 def test_an_ensemble_without_samples_can_be_drawn() -> None:
     """If all paths diverged the picture says so."""
     empty = ensemble_content()["histogram"] | {"counts": [0] * 1200}

@@ -1,6 +1,8 @@
 """Picture of a simulation."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from equipoise.plots.bars import Bars, bars_of, ceiling, joint_range, n_samples, range_of_histogram
@@ -74,15 +76,31 @@ def ensemble_name(spec: specs.Simulate | specs.Compare, ensemble: specs.Ensemble
 
 
 def _own_axes(solution: specs.SimulateSolution) -> "Axes":
-    observables, time = solution.observables, TIME[solution.spec.dynamics.kind]
-    n_rows = math.ceil(len(observables) / PANELS_IN_ROW)
-    n_columns = min(PANELS_IN_ROW, max(1, len(observables)))
+    """Axes of the histogram, in a figure whose lower rows show what was followed over time."""
+    panels = _panels(solution)
+    n_rows = math.ceil(len(panels) / PANELS_IN_ROW)
+    n_columns = min(PANELS_IN_ROW, max(1, len(panels)))
     figure = new_figure(max(6.4, 3.4 * n_columns), 4.2 + 2.2 * n_rows)
     grid = figure.add_gridspec(1 + n_rows, n_columns, height_ratios=[2.0] + [1.0] * n_rows)
-    for index, (name, series) in enumerate(observables.items()):
+    for index, draw in enumerate(panels):
         row, column = divmod(index, PANELS_IN_ROW)
-        _draw_series(name, series, figure.add_subplot(grid[1 + row, column]), time=time)
+        ax = figure.add_subplot(grid[1 + row, column])
+        draw(ax)
+        ax.spines[["top", "right"]].set_visible(False)
     return figure.add_subplot(grid[0, :])
+
+
+def _panels(solution: specs.SimulateSolution) -> list[Callable[["Axes"], None]]:
+    """What draws each panel: the observables, then the paths and the passages that were asked for."""
+    time = TIME[solution.spec.dynamics.kind]
+    panels: list[Callable[[Axes], None]] = [
+        partial(_draw_series, name, series, time=time) for name, series in solution.observables.items()
+    ]
+    if solution.snapshots is not None:
+        panels.append(partial(_draw_paths, solution.snapshots, time=time))
+    if solution.first_passage is not None:
+        panels.append(partial(_draw_passages, solution.first_passage, solution.n_paths, time=time))
+    return panels
 
 
 def _draw_series(name: str, series: specs.Series, ax: "Axes", *, time: str) -> None:
@@ -91,5 +109,21 @@ def _draw_series(name: str, series: specs.Series, ax: "Axes", *, time: str) -> N
     ax.fill_between(series.time, series.mean - band, series.mean + band, color=BLUE, alpha=0.25, linewidth=0)
     ax.plot(series.time, series.mean, color=BLUE, linewidth=1.5)
     ax.set_xlabel(time)
-    ax.set_title(f"mean {name} ± 2 standard errors", loc="left", fontsize="small")
-    ax.spines[["top", "right"]].set_visible(False)
+    shown = name if name == "autocorrelation" else f"mean {name}"
+    ax.set_title(f"{shown} ± 2 standard errors", loc="left", fontsize="small")
+
+
+def _draw_paths(snapshots: specs.Snapshots, ax: "Axes", *, time: str) -> None:
+    """Draw v of the first paths over time."""
+    for values in snapshots.values:
+        ax.plot(snapshots.time, values, linewidth=0.8, alpha=0.8)
+    ax.set_xlabel(time)
+    ax.set_title(f"v of the first {len(snapshots.values)} paths", loc="left", fontsize="small")
+
+
+def _draw_passages(passage: specs.FirstPassage, n_paths: int, ax: "Axes", *, time: str) -> None:
+    """Draw the histogram of the times of first passage."""
+    ax.stairs(passage.histogram.counts, passage.histogram.edges, fill=True, color=BARS)
+    ax.set_xlabel(time)
+    title = f"first passage of v = {number(passage.level)}: {passage.n_passed} of {n_paths} paths"
+    ax.set_title(title, loc="left", fontsize="small")
