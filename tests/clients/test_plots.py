@@ -99,7 +99,7 @@ def test_a_simulation_shows_histogram_and_observables() -> None:
 
 
 def test_paths_and_passages_have_panels_of_their_own() -> None:
-    """What was asked for beside observables is drawn: the first paths, a lost one in part, and the passages."""
+    """What was asked for beside observables is drawn: the first paths and the first passages."""
     snapshots = {"time": [0.0, 1.0, 2.0], "values": [[1.0, 0.8, 0.7], [1.0, 2.0, None]]}
     histogram = {"edges": [0.0, 1.0, 2.0], "counts": [5, 2], "below": 0, "above": 0}
     passage = {"level": 0.75, "n_passed": 7, "mean": 0.6, "standard_error": 0.1, "histogram": histogram}
