@@ -65,8 +65,9 @@ def merge_means(left: Means, right: Means) -> Means:
     share = right.count / np.maximum(count, 1.0)
     gap = right.mean - left.mean
     mean = left.mean + gap * share
+    # Products in this order: where the square of a gap overflows, a side without paths adds 0 and not NaN.
     with np.errstate(over="ignore"):
-        return Means(count, mean, left.squares + right.squares + gap * gap * left.count * share)
+        return Means(count, mean, left.squares + right.squares + gap * (gap * (left.count * share)))
 
 
 def _merge_blocks(
@@ -78,7 +79,7 @@ def _merge_blocks(
             share = count[b, i] / max(n, 1.0)
             gap = mean[b, i] - all_mean[i]
             all_mean[i] += gap * share
-            all_squares[i] += squares[b, i] + gap * gap * all_count[i] * share
+            all_squares[i] += squares[b, i] + gap * (gap * (all_count[i] * share))
             all_count[i] = n
 
 

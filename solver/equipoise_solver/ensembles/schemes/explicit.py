@@ -2,6 +2,7 @@
 
     euler        v + m h + s dW. Drift and noise grow faster than linearly for D >= 1, so paths are lost.
     tamed_euler  v + (m h + s dW)/(1 + |m| h + s^2 h/(2 v^2)): increments stay bounded relative to v.
+                 Far out that takes away the noise, which alone turns v round: v then grows by 4/3 per step.
     log_euler    v exp((m/v - (s/v)^2/2) h + (s/v) dW), exponent within [-2, 2]: keeps the sign of v.
 
 Kernels are generated from one template, since a compiled closure is never found again in the disk cache: see
@@ -29,7 +30,15 @@ from equipoise_solver.theory.moments import DataMoments
 LARGEST_EXPONENT = 2.0
 ABSORBED = 1e-300
 """|v| below which v counts as 0, for D >= 1."""
+FARTHEST = 1e150
+"""|v| from which a path counts as diverged in any case."""
 SCHEMES = ("euler", "tamed_euler", "log_euler")
+ESCAPE_GROWTH = 1e4
+"""Relative change of v in a step from which Euler's path, tamed or not, does not come back.
+
+Euler needs an increment below 1/ESCAPE_GROWTH for that, a chance of 1e-4; the tamed scheme has no noise left
+there, and a drift that multiplies v by 4/3 per step (two layers).
+"""
 
 
 @inlined
@@ -156,6 +165,18 @@ def extra(state: Any, numbers: Any, out: Any) -> None:
         out[1, j], out[2, j] = extra_of(state[0, j], state[0, j], out[0, j], numbers)
 
 
+def escape_bound(
+    moments: DataMoments, *, depth: int, width: int, temperature: float, step_size: float
+) -> float:
+    """|v| at which the noise or the drift of a step is ESCAPE_GROWTH times v; `FARTHEST` for depth 0."""
+    layers = depth + 1
+    pull = 2 * layers * width ** (2 / layers - 1)
+    growth = pull * max(math.sqrt(temperature * moments.alpha1 * step_size), moments.beta1 * step_size)
+    if depth == 0 or growth <= 0:
+        return FARTHEST
+    return float(min((ESCAPE_GROWTH / growth) ** (layers / (2 * depth)), FARTHEST))
+
+
 def scheme(
     name: str,
     moments: DataMoments,
@@ -201,6 +222,8 @@ def scheme(
         n_work=1,
         numbers=np.array([step_size, math.sqrt(step_size), *own, layers, width], dtype=np.float64),
         to_state=to_state,
-        bound=1e150,
+        bound=FARTHEST
+        if name == "log_euler"
+        else escape_bound(moments, depth=depth, width=width, temperature=temperature, step_size=step_size),
         typical_rate=typical_rate,
     )

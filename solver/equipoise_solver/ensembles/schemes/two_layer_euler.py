@@ -12,6 +12,7 @@ import numpy as np
 
 from equipoise_solver.ensembles.compiled import GROUP, LANES, inlined
 from equipoise_solver.ensembles.device import fma, like
+from equipoise_solver.ensembles.schemes.explicit import escape_bound
 from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
 from equipoise_solver.theory.moments import DataMoments
 
@@ -114,5 +115,6 @@ def scheme(
             dtype=np.float64,
         ),
         to_state=identity,
+        bound=escape_bound(moments, depth=1, width=1, temperature=temperature, step_size=step_size),
         typical_rate=typical_rate,
     )
