@@ -25,6 +25,7 @@ from equipoise_solver.ensembles.accumulators import (
     block_means,
     empty_sums,
     histogram_quantiles,
+    merge_blocks,
     merge_means,
 )
 from equipoise_solver.ensembles.accumulators.samples import LOG_FLOOR, N_SUMS
@@ -47,6 +48,18 @@ def test_merged_means_are_the_means_of_all(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(
         total.standard_error, np.nanstd(flat, axis=1, ddof=1) / np.sqrt(total.count), rtol=1e-13
     )
+
+
+def test_numbers_whose_squares_overflow_merge() -> None:
+    """Means of numbers near 1e200 merge with a side that is empty, and with each other, without a NaN."""
+    large = block_means(np.array([[1e200, 1.00001e200], [3e200, 3e200]]))
+    merged = merge_blocks(large)
+    one = Means(large.count[1], large.mean[1], large.squares[1])
+    empty = Means.empty(())
+    for sum_of in (merge_means(empty, one), merge_means(one, empty)):
+        assert (sum_of.count, sum_of.mean, sum_of.squares) == (2.0, 3e200, 0.0)
+    assert merged.mean == pytest.approx(2.0000025e200)
+    assert merged.squares == np.inf
 
 
 @pytest.mark.parametrize("first", [0, 3])

@@ -1,12 +1,13 @@
 """Noise sources: exact moments and laws of what they draw, straight from the compiled kernels."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
-from tests.support.statistics import assert_fraction, assert_law, assert_mean
+from tests.support.statistics import assert_fraction, assert_law, assert_mean, assert_same_fraction
 
 from equipoise_solver.ensembles.compiled import LANES, compiled, key_of, noise_signature
 from equipoise_solver.ensembles.noise import (
@@ -19,6 +20,7 @@ from equipoise_solver.ensembles.noise import (
 )
 from equipoise_solver.ensembles.reference.arithmetic import Stream, exponential, logarithm
 from equipoise_solver.ensembles.reference.noise import four_coarse, four_gaussian, four_three_point
+from equipoise_solver.ensembles.reference.steps import batch_of
 from equipoise_solver.ensembles.streams import INCREMENTS, stream_words
 
 
@@ -199,3 +201,63 @@ def test_epochs_visit_every_sample_once(n: int, batch_size: int, seed: int) -> N
     if per_epoch > 1:
         assert (sums[0] != sums[1]).any()
         assert len(np.unique(sums[0, 0])) > 1
+
+
+@pytest.mark.parametrize("batch_size", [16, 17, 64, 1000, 10**6, 10**9])
+def test_sixth_root_states_its_error(batch_size: int) -> None:
+    """The polynomial of degree 13 gives the quantile to 6e-8, up to the largest normal number of 32 bits."""
+    p = minibatch_gaussian.root_quantile(batch_size, root=6, degree=13, reach=6.8)
+    for z in np.linspace(-6.77, 6.77, 95):
+        exact = minibatch_gaussian.chi_squared_quantile(float(z), batch_size)
+        value = batch_size * np.polynomial.polynomial.polyval(z, p) ** 6
+        assert value == pytest.approx(exact, rel=6e-8)
+
+
+def batches_of(seed: int, batch_size: int, n_steps: int, dtype: Any) -> tuple[Any, Any, Any]:
+    """A, B and the numbers they are made of, by the reference, which is the kernel's bit for bit."""
+    data = {"slope": 0.7, "noise_std": 0.4, "input_std": 1.3}
+    source = minibatch_gaussian.pair_source(**data, batch_size=batch_size)
+    z = draw(source, seed, n_steps).reshape(n_steps, 2, 2, LANES).astype(dtype)
+    first, second = (np.ascontiguousarray(z[:, :, i]).ravel() for i in (0, 1))
+    return *batch_of(first, second, source.numbers.astype(dtype)), first
+
+
+@pytest.mark.parametrize("batch_size", [16, 17, 40])
+def test_fast_batches_have_the_law_of_direct_draws(batch_size: int, seed: int) -> None:
+    """A is sx^2 chi2_S/S, B - k A over s sqrt(A/S) is normal, and their moments are those of the data."""
+    slope, noise_std, power = 0.7, 0.4, 1.3**2
+    a, b, _ = batches_of(seed, batch_size, 200, np.float64)
+    uniform = stats.chi2.cdf(a * batch_size / power, batch_size)
+    assert_law(np.sort(uniform), np.sort(uniform), resolves=0.03)
+    z = np.sort((b - slope * a) / (noise_std * np.sqrt(a / batch_size)))
+    assert_law(z, stats.norm.cdf(z), resolves=0.03)
+    off, other = a - power, b - slope * power
+    variance = 2 * power**2 / batch_size
+    spread = slope**2 * variance + noise_std**2 * power / batch_size
+    assert_mean(off, 0.0, resolves=0.03 * power)
+    assert_mean(other, 0.0, resolves=0.04 * power)
+    assert_mean(off**2, variance, resolves=0.06 * variance)
+    assert_mean(other**2, spread, resolves=0.06 * spread)
+    assert_mean(off * other, slope * variance, resolves=0.08 * slope * variance)
+    third = 8 * power**3 / batch_size**2
+    assert_mean(off**3, third, resolves=0.35 * third)
+    assert_mean(off**2 * other, slope * third, resolves=0.35 * slope * third)
+    if batch_size == 16:
+        direct = draw(
+            minibatch_gaussian.source(slope=slope, noise_std=noise_std, input_std=1.3, batch_size=batch_size),
+            seed,
+            200,
+        )
+        for fast, slow in ((a, direct[:, 0].ravel()), (b, direct[:, 1].ravel())):
+            for level in (0.001, 0.05, 0.5, 0.95, 0.999):
+                assert_same_fraction(fast, slow, float(np.quantile(slow, level)), resolves=0.02)
+
+
+@pytest.mark.parametrize("batch_size", [16, 1000])
+def test_fast_batches_in_single_precision_are_rounded_only(batch_size: int, seed: int) -> None:
+    """In float32 a batch differs from the one in float64, of the same numbers, by 3e-6 at most."""
+    a, b, _ = batches_of(seed, batch_size, 50, np.float64)
+    a32, b32, _ = batches_of(seed, batch_size, 50, np.float32)
+    assert a32.dtype == b32.dtype == np.float32
+    np.testing.assert_allclose(a32, a, rtol=3e-6)
+    np.testing.assert_allclose(b32, b, atol=5e-6)

@@ -253,3 +253,87 @@ def test_normal_starts_have_their_moments(seed: int) -> None:
     assert result(plan).observables["norm"].mean[0] == pytest.approx(
         np.mean((theta**2).sum(axis=0)), rel=1e-12
     )
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 15])
+@pytest.mark.parametrize("gamma", [0.0, 0.2])
+def test_one_neuron_is_the_general_update(batch_size: int, gamma: float) -> None:
+    """Written out or general (forced by a momentum of 1e-300), the update moves as the same batches say."""
+    plans = [
+        EnsemblePlan(
+            depth=1,
+            data=PAIRS,
+            dynamics=Sgd(0.05, batch_size, gamma, momentum),
+            n_paths=600,
+            n_steps=25,
+            seed=9,
+            init=Given(((0.4, 1.1),)),
+        )
+        for momentum in (0.0, 1e-300)
+    ]
+    assert [plan.scheme.name for plan in plans] == ["two_layer_update", "product_update"]
+    own, general = (final_states(plan) for plan in plans)
+    # The order of roundings differs, and 25 updates of size 0.05 enlarge a difference by less than 100.
+    np.testing.assert_allclose(own, general[:2], rtol=0, atol=1e-12)
+    assert (own != general[:2]).any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 17])
+def test_escaped_paths_are_frozen_with_their_steps(batch_size: int) -> None:
+    """Paths beyond the bound stop, their updates are counted, alike for one neuron and in general."""
+    rate = {1: 0.3, 17: 0.9}[batch_size]
+    found = [
+        result(
+            EnsemblePlan(
+                depth=1,
+                data=GaussianPairs(1.0, 1.0),
+                dynamics=Sgd(rate, batch_size, momentum=momentum),
+                n_paths=1000,
+                n_steps=61,
+                seed=1,
+                n_records=10,
+            )
+        )
+        for momentum in (0.0, 1e-300)
+    ]
+    for each in found:
+        assert each.n_diverged > 50
+        assert 0 < each.path_steps < 61 * 1000
+        assert all(0 < lost.steps <= 61 for lost in each.lost)
+        assert len({lost.steps for lost in each.lost}) > 1
+        assert all(lost.value is not None and abs(lost.value) >= 1 for lost in each.lost)
+    if batch_size == 1:  # The same batches: the same paths are lost, after the same updates.
+        own, general = ([(lost.path, lost.steps) for lost in each.lost] for each in found)
+        assert own == general
+        assert found[0].n_diverged == found[1].n_diverged
+        assert found[0].path_steps == found[1].path_steps
+
+
+def test_updates_stop_where_the_state_says(seed: int) -> None:
+    """A frozen path's state is that of the reference after its counted updates, and the first beyond."""
+    plan = EnsemblePlan(
+        depth=1, data=GaussianPairs(1.0, 1.0), dynamics=Sgd(0.3, 1), n_paths=512, n_steps=40, seed=seed
+    )
+    lost = result(plan).lost[0]
+    bound = plan.scheme.bound
+    at = {
+        n: float(
+            np.prod(
+                final_states(
+                    EnsemblePlan(
+                        depth=1,
+                        data=GaussianPairs(1.0, 1.0),
+                        dynamics=Sgd(0.3, 1),
+                        n_paths=512,
+                        n_steps=n,
+                        seed=seed,
+                    )
+                )[:, lost.path]
+            )
+        )
+        for n in (max(1, lost.steps - 1), lost.steps, 40)
+    }
+    assert abs(at[lost.steps]) >= bound
+    assert at[40] == at[lost.steps] == pytest.approx(lost.value)
+    if lost.steps > 1:
+        assert abs(at[lost.steps - 1]) < bound
