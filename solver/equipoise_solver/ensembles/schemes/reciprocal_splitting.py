@@ -37,8 +37,8 @@ from equipoise_solver.ensembles.elementary import fused_exponential, fused_logar
 from equipoise_solver.ensembles.schemes.scheme import Scheme
 from equipoise_solver.theory.moments import DataMoments
 
-FARTHEST = {"float64": 1e150, "float32": 1e18}
-"""1/|v| from which v counts as 0: its square must be a number."""
+FARTHEST = {"float64": 1e150, "float32": 2.0**60}
+"""1/|v| from which v counts as 0: a number of its precision, whose square must be one too."""
 READOUT = (
     0.144771594602,
     -0.0737393504004,
