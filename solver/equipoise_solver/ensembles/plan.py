@@ -621,6 +621,13 @@ def _check_scheme(plan: EnsemblePlan) -> None:
 
 def _check_passage(plan: EnsemblePlan) -> None:
     require("n_snapshots", plan.n_snapshots, low=0)
+    if plan.n_snapshots > LANES:
+        raise LimitExceededError(
+            "n_snapshots",
+            given=plan.n_snapshots,
+            allowed=f"at most {LANES} paths",
+            remedy="The histogram holds all samples of all paths.",
+        )
     if plan.first_passage is None:
         return
     require("first_passage", plan.first_passage)
