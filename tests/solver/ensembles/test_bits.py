@@ -16,6 +16,7 @@ from equipoise_solver.ensembles import (
     Sgf,
     advance,
     begin,
+    finish,
 )
 
 PAIRS = GaussianPairs(1.1, 0.8, 1.2)
@@ -23,16 +24,38 @@ SAMPLES = SamplePairs(np.linspace(-1, 2, 50), np.sin(np.arange(50.0)))
 
 PLANS: dict[str, dict[str, Any]] = {
     "model": {"data": PAIRS, "dynamics": Sgf(0.1), "duration": 30.0, "coordinate": "model"},
-    "parameters": {"data": PAIRS, "dynamics": Sgf(0.1, noise="three_point"), "duration": 30.0},
+    "parameters": {
+        "data": PAIRS,
+        "dynamics": Sgf(0.1, noise="three_point", scheme="taylor"),
+        "duration": 6.0,
+    },
     "sgd": {"data": PAIRS, "dynamics": Sgd(0.02, 3, 0.0, 0.5), "n_steps": 3000, "init": Normal(0.5)},
     "epoch": {"data": SAMPLES, "dynamics": Sgd(0.02, 3, sampling="epoch"), "n_steps": 3000},
-    "float32": {
+    "adaptive": {
         "data": PAIRS,
-        "dynamics": Sgf(0.1),
-        "duration": 30.0,
+        "dynamics": Sgf(0.1, scheme="taylor"),
+        "duration": 3.0,
         "coordinate": "model",
         "precision": "float32",
     },
+    "splitting": {
+        "data": PAIRS,
+        "dynamics": Sgf(0.1, 0.05),
+        "duration": 30.0,
+        "precision": "float32",
+        "first_passage": 0.4,
+        "n_snapshots": 20,
+    },
+    "linear": {"data": PAIRS, "dynamics": Sgf(0.1), "duration": 30.0, "depth": 0, "width": 2},
+    "logarithm": {
+        "data": PAIRS,
+        "dynamics": Sgf(0.05, noise="two_point", scheme="log_euler"),
+        "duration": 30.0,
+        "depth": 2,
+    },
+    "lost": {"data": PAIRS, "dynamics": Sgf(0.2, scheme="euler"), "duration": 30.0},
+    "neuron": {"data": PAIRS, "dynamics": Sgd(0.02, 20), "n_steps": 30011, "precision": "float32"},
+    "absorbed": {"data": PAIRS, "dynamics": Sgf(2.0), "duration": 40.0},
 }
 OBSERVABLES = ("value", "loss", "excess_loss", "imbalance", "noise", "sign", "norm")
 
@@ -93,3 +116,27 @@ def test_seeds_give_other_paths() -> None:
     base = final_states(plan_of("model", n_paths=300))
     for seed in (78, 77 + (1 << 40)):
         assert (final_states(plan_of("model", n_paths=300, seed=seed))[0] != base[0]).all()
+
+
+def values_of(name: str, n_paths: int) -> Any:
+    """v of the first paths at every record."""
+    plan = plan_of(name, n_paths=n_paths, n_snapshots=min(n_paths, 512), duration=1.0, n_records=3)
+    return finish(plan, run(plan)).snapshots
+
+
+@pytest.mark.parametrize("name", ["splitting", "linear", "lost", "adaptive"])
+def test_paths_do_not_know_how_many_they_are(name: str) -> None:
+    """Path j has the same v at all records whether it is one of 1, 700 or 70000, over blocks and shards."""
+    many = values_of(name, 70_000)
+    assert many.shape == (512, 4)
+    np.testing.assert_array_equal(many, values_of(name, 700))
+    np.testing.assert_array_equal(many[:1], values_of(name, 1))
+    assert len(np.unique(many[:, -1])) > 400
+
+
+def test_lost_and_absorbed_paths_are_among_the_plans() -> None:
+    """The plans above do lose and absorb paths, and the count of steps has no whole number of pairs."""
+    ends = {name: finish(plan_of(name), run(plan_of(name))) for name in ("lost", "absorbed", "neuron")}
+    assert 0 < ends["lost"].n_diverged < 5000
+    assert 0 < ends["absorbed"].n_absorbed <= 5000
+    assert ends["neuron"].path_steps == 5000 * 30011

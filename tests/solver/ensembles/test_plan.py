@@ -19,7 +19,7 @@ from equipoise_solver.ensembles import (
     begin,
     finish,
 )
-from equipoise_solver.ensembles.compiled import LANES
+from equipoise_solver.ensembles.compiled import GROUP, LANES
 from equipoise_solver.ensembles.plan import MAX_EPOCH_SAMPLES, SHARD_BLOCKS
 from equipoise_solver.ensembles.schedule import schedule_of
 from equipoise_solver.errors import (
@@ -67,6 +67,45 @@ REFUSED: list[tuple[dict[str, Any], type[SolverError], str]] = [
     ({"width": 512, "depth": 1, "dynamics": Sgd(0.1), "n_paths": 10**6}, LimitExceededError, "n_paths"),
     ({"init": Given(((1.0,),))}, InvalidModelError, "init.u"),
     ({"dynamics": Gd(1.0), "depth": 0}, UnstableStepError, "dynamics.learning_rate"),
+    ({"n_snapshots": LANES + 1}, LimitExceededError, "n_snapshots"),
+    ({"dynamics": Sgf(0.1, scheme="splitting"), "depth": 2}, UnsupportedCombinationError, "dynamics.scheme"),
+    (
+        {"dynamics": Sgf(0.1, scheme="splitting"), "init": Normal()},
+        UnsupportedCombinationError,
+        "dynamics.scheme",
+    ),
+    ({"dynamics": Sgf(0.1, scheme="log_euler"), "depth": 0}, UnsupportedCombinationError, "dynamics.scheme"),
+    (
+        {"dynamics": Sgf(0.1, scheme="tamed_euler"), "depth": 0},
+        UnsupportedCombinationError,
+        "dynamics.scheme",
+    ),
+    (
+        {"dynamics": Sgf(0.1, scheme="log_euler"), "init": Normal()},
+        UnsupportedCombinationError,
+        "dynamics.scheme",
+    ),
+    (
+        {"dynamics": Sgf(0.1, scheme="euler"), "width": 2, "init": Normal()},
+        UnsupportedCombinationError,
+        "dynamics.scheme",
+    ),
+    (
+        {"dynamics": Sgf(0.1, scheme="euler"), "depth": 2, "init": Normal()},
+        UnsupportedCombinationError,
+        "dynamics.scheme",
+    ),
+    ({"dynamics": Sgf(0.1, step_size=0.0834)}, UnstableStepError, "dynamics.step_size"),
+    (
+        {"dynamics": Sgf(0.1, step_size=0.0834, scheme="log_euler")},
+        UnstableStepError,
+        "dynamics.step_size",
+    ),
+    (
+        {"dynamics": Sgf(0.1, scheme="taylor"), "first_passage": 0.5},
+        UnsupportedCombinationError,
+        "first_passage",
+    ),
 ]
 
 
@@ -76,6 +115,8 @@ def test_refusals_name_the_field(parts: dict[str, Any], error: type[SolverError]
     with pytest.raises(error) as caught:
         plan_of(**parts)
     assert caught.value.field == field
+    if field in ("dynamics.scheme", "dynamics.step_size"):
+        assert caught.value.remedy
 
 
 PARTS: list[tuple[Any, dict[str, Any], str]] = [
@@ -88,6 +129,7 @@ PARTS: list[tuple[Any, dict[str, Any], str]] = [
     (Sgf, {"temperature": 0.1, "step_size": 0.0}, "dynamics.step_size"),
     (Sgf, {"temperature": 0.1, "relative_step": 2.0}, "dynamics.relative_step"),
     (Sgf, {"temperature": 0.1, "noise": "cauchy"}, "noise"),
+    (Sgf, {"temperature": 0.1, "scheme": "milstein"}, "dynamics.scheme"),
     (Balanced, {"value": float("inf")}, "init.value"),
     (Normal, {"std": 0.0}, "init.std"),
 ]
@@ -151,3 +193,49 @@ def test_unfinished_work_is_not_finished() -> None:
     plan = plan_of()
     with pytest.raises(ValueError, match="advance it to 1"):
         finish(plan, begin(plan))
+
+
+CLOCKS: list[dict[str, Any]] = [
+    {},
+    {"depth": 0},
+    {"duration": 1e-6},
+    {"duration": 3.7, "n_records": 7},
+    {"duration": 900.0, "n_records": 1},
+    {"dynamics": Sgf(0.1, scheme="log_euler"), "depth": 2},
+    {"dynamics": Sgf(0.1, step_size=0.083)},
+    {"dynamics": Sgf(0.1, step_size=0.0123), "duration": 12.3},
+    {"dynamics": Sgf(0.1, step_size=0.2), "duration": 1e-3, "n_records": 50, "depth": 0},
+    {"init": Balanced(7.0)},
+    {"coarsening": 2},
+]
+
+
+@pytest.mark.parametrize("parts", CLOCKS, ids=lambda value: str(value)[:60])
+def test_the_step_in_force_is_at_most_the_one_asked_for(parts: dict[str, Any]) -> None:
+    """Steps fill the duration exactly, in whole groups between samples, and none is longer than asked."""
+    plan = plan_of(**parts)
+    schedule = schedule_of(plan)
+    assert plan.step_size <= plan.largest_step * plan.coarsening * (1 + 1e-9)
+    assert plan.step_size * schedule.n_steps == pytest.approx(plan.duration, rel=1e-12)
+    assert schedule.n_steps % (schedule.n_samples * GROUP) == 0
+    times = schedule.record_times()
+    np.testing.assert_allclose(np.diff(times), times[-1] / plan.n_records, rtol=1e-12)
+    assert times[-1] == plan.duration
+    if plan.coarsening == 1:
+        assert plan.largest_step * plan.typical_rate <= 1
+    if isinstance(plan.dynamics, Sgf) and plan.dynamics.step_size is not None:
+        assert plan.step_size <= plan.dynamics.step_size
+
+
+def test_the_default_scheme_follows_the_problem() -> None:
+    """Balanced starts of depth 0 and 1 split; other depths and starts take the adaptive schemes."""
+    names: dict[str, list[dict[str, Any]]] = {
+        "reciprocal_splitting": [{}, {"width": 3}, {"coordinate": "model"}, {"init": Balanced(-2.0)}],
+        "linear_splitting": [{"depth": 0}, {"depth": 0, "width": 3}],
+        "balanced_flow": [{"depth": 2, "coordinate": "model"}, {"depth": 5, "coordinate": "model"}],
+        "two_layer_flow": [{"init": Normal()}, {"init": Given(((0.1, 0.2),))}],
+        "product_flow": [{"depth": 2, "init": Normal()}, {"depth": 0, "init": Normal()}],
+    }
+    for name, plans in names.items():
+        for parts in plans:
+            assert plan_of(**parts).scheme.name == name, parts
