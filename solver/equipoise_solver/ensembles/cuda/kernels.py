@@ -41,9 +41,8 @@ from numba import cuda
 
 from equipoise_solver.ensembles.compiled import inlined
 from equipoise_solver.ensembles.cuda.draws import {draw} as draw
-from equipoise_solver.ensembles.cuda.moves import {shows}_extra as extra
-from equipoise_solver.ensembles.cuda.moves import {shows}_value as value
 from equipoise_solver.ensembles.cuda.paths import following
+from equipoise_solver.ensembles.schemes.{scheme} import extra_of, value_of
 """
 _WRITTEN = """
 from equipoise_solver.ensembles.cuda.moves import {scheme}_group as group
@@ -74,7 +73,7 @@ def advance(x, y, a, b, c, d, n, p):
 {rest}    return x, y, a, b, c, d, made
 
 
-follow = following(advance, value, extra, np.{real}, {steps})
+follow = following(advance, value_of, extra_of, np.{real}, {steps})
 
 
 @cuda.jit(cache=True)
@@ -106,12 +105,12 @@ def kernel_of(plan: EnsemblePlan) -> Any:
         move = name if model.IS_RELATIVE else f"{name}_absolute"
         moved = "".join(_MOVE.format(row=row) for row in range(steps))
         explicit = {"move": move, "model": model.__name__, "end": 2 + model.N_NUMBERS, "moves": moved}
-        return _module(_HEAD + _EXPLICIT + _BODY, shows="explicit", rest="", **common, **explicit).kernel
+        return _module(_HEAD + _EXPLICIT + _BODY, scheme="explicit", rest="", **common, **explicit).kernel
     rest, text = "", _HEAD + _WRITTEN
     if hasattr(moves, f"{name}_single"):
         text += f"from equipoise_solver.ensembles.cuda.moves import {name}_single as single\n"
         rest = _REST.format(steps=steps)
-    return _module(text + _BODY, shows=name, scheme=name, rest=rest, **common).kernel
+    return _module(text + _BODY, scheme=name, rest=rest, **common).kernel
 
 
 @cache
