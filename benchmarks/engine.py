@@ -53,21 +53,22 @@ ROWS: dict[str, list[tuple[str, dict[str, Any], dict[str, Any], int]]] = {
 """Per workload: name, fields of the dynamics, fields of the spec, threads."""
 
 
-def contenders(workload: Workload) -> list[Contender]:
-    """Rows of equipoise."""
+def contenders(workload: Workload, device: str = "cpu", n_paths: int = N_PATHS) -> list[Contender]:
+    """Rows of equipoise; on a card, threads do not count."""
     n_steps = DESCENT_STEPS if workload.key == DESCENT.key else N_STEPS
     return [
         Contender(
             name,
             dtype,
-            partial(_prepare, workload, dtype, dynamics, fields, threads),
-            N_PATHS,
+            partial(_prepare, workload, dtype, dynamics, fields, threads, device),
+            n_paths,
             n_steps,
             is_peer=False,
             checks_itself=True,
         )
         for name, dynamics, fields, threads in ROWS[workload.key]
         for dtype in DTYPES
+        if device == "cpu" or threads == THREADS
     ]
 
 
@@ -77,11 +78,12 @@ def _prepare(
     dynamics: dict[str, Any],
     fields: dict[str, Any],
     threads: int,
+    device: str,
     n_paths: int,
     n_steps: int,
 ) -> Run:
     question = {**spec(workload, dtype, n_paths, n_steps, **dynamics), **fields}
-    return lambda: solve(question, threads=threads)
+    return lambda: solve(question, threads=threads, device=device)
 
 
 def spec(workload: Workload, dtype: str, n_paths: int, n_steps: int, **dynamics: Any) -> dict[str, Any]:

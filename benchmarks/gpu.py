@@ -1,19 +1,29 @@
-"""The peers and the limits of a graphics card, where this machine has one."""
+"""Equipoise, the peers and the limits of a graphics card, where this machine has one.
+
+`python -m benchmarks.gpu` writes GPU.md beside it; `make bench` has the same tables.
+"""
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from benchmarks import engine
 from benchmarks.contenders import DTYPES, F32, F64, Contender, measured
 from benchmarks.page import workload_table
-from benchmarks.timing import interleaved
+from benchmarks.timing import interleaved, machine
 from benchmarks.workloads import DESCENT, WORKLOADS, Workload
 
 N_PATHS, BATCH_PATHS, N_STEPS = 1 << 22, 1 << 17, 200
 """Paths that fill a card; W3's peers hold 32 numbers a path."""
 CHAIN, ELEMENTS = 64, 1 << 26
+OUR_PATHS = 1 << 20
+"""Paths of equipoise's rows: 16 shards, which the card takes one after the other."""
+CARD = "cuda:0"
+PAGE = Path(__file__).parent / "GPU.md"
 
 
 def section(*, n_rounds: int, n_tries: int, factor: int) -> list[str]:
@@ -23,7 +33,8 @@ def section(*, n_rounds: int, n_tries: int, factor: int) -> list[str]:
         return ["## Graphics card", "", "This machine has none: nothing was measured on one.", ""]
     lines = [f"## Graphics card: {name}", ""]
     for workload in WORKLOADS:
-        everyone = [contender.smaller(factor) for contender in contenders(workload, "cuda", "gpu")]
+        ours = engine.contenders(workload, CARD, OUR_PATHS)
+        everyone = [each.smaller(factor) for each in (*ours, *contenders(workload, "cuda", "gpu"))]
         rows = {workload.key: measured(workload, everyone, n_rounds=n_rounds, n_tries=n_tries)}
         lines += workload_table(workload, rows, [])
     return [*lines, *_limits("cuda", n_rounds, factor)]
@@ -103,3 +114,19 @@ def _roots(x: Any) -> Any:
     for _ in range(CHAIN):
         x = x.sqrt()
     return x
+
+
+def main() -> int:
+    """Measure and write the page; on a machine without a card, say so."""
+    text = section(n_rounds=5, n_tries=1, factor=1)
+    if card() is None:
+        print(text[-2])
+        return 0
+    page = ["# Graphics card", "", f"Written by `python -m benchmarks.gpu` on: {machine()}.", "", *text]
+    PAGE.write_text("\n".join(page), encoding="utf-8")
+    print(PAGE.read_text(encoding="utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -86,7 +86,7 @@ def _drive(
     counts = cuda.to_device(np.zeros(kernels.bins.edges.size + 1, dtype=np.int64))
     snapshots = cuda.to_device(np.full((max(1, n_snapshots), max(1, n_records)), np.nan))
     edges = cuda.to_device(kernels.bins.edges)
-    shared = edges.nbytes + 4 * counts.size
+    shared = kernels.bins.edges.nbytes + 4 * counts.size
     in_shared = shared <= MAX_SHARED
     records = Means.empty((lanes.size, len(plan.recorded), n_records))
     numbers = tuple(plan.scheme.numbers.tolist())
