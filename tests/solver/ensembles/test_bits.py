@@ -50,10 +50,10 @@ PLANS: dict[str, dict[str, Any]] = {
     "logarithm": {
         "data": PAIRS,
         "dynamics": Sgf(0.05, noise="two_point", scheme="log_euler"),
-        "duration": 30.0,
+        "duration": 8.0,
         "depth": 2,
     },
-    "lost": {"data": PAIRS, "dynamics": Sgf(0.2, scheme="euler"), "duration": 30.0},
+    "lost": {"data": PAIRS, "dynamics": Sgf(0.2, scheme="euler"), "duration": 12.0},
     "neuron": {"data": PAIRS, "dynamics": Sgd(0.02, 20), "n_steps": 30011, "precision": "float32"},
     "absorbed": {"data": PAIRS, "dynamics": Sgf(2.0), "duration": 40.0},
 }

@@ -214,13 +214,17 @@ def test_the_law_at_a_time_is_that_of_the_adaptive_scheme(
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_no_path_is_lost_near_the_critical_temperature(precision: Any) -> None:
-    """At T = 0.3, Tc = 1/3, 20000 paths run for 100 units of time: none is lost, and none absorbed."""
+    """At T = 0.3, Tc = 1/3, 20000 paths run for 100 units of time, and none is lost.
+
+    The law has 5e-9 of its mass below 1e-150, where float64 ends, but a tenth below 1e-18, where float32
+    does: what that absorbs is said to be the floor's doing.
+    """
     found = result(
         plan_of(data=DATA, dynamics=Sgf(0.3), n_paths=20_000, duration=100.0, seed=8, precision=precision)
     )
     assert found.n_diverged == 0
-    assert found.n_absorbed == 0
-    assert found.quantiles[0] > 0
+    assert (found.n_absorbed > 0) == (precision == "float32")
+    assert any("would come back" in note for note in found.notes) == (precision == "float32")
     assert found.mean < 0.5
 
 
@@ -255,7 +259,8 @@ def test_single_precision_follows_double() -> None:
     assert change.max() > 1e-8
 
 
-def test_above_the_critical_temperature_paths_are_absorbed() -> None:
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_above_the_critical_temperature_paths_are_absorbed(precision: Any) -> None:
     """At T > Tc every path dies out: it is absorbed at 0, counted, and stays in the averages as 0."""
     found = result(
         plan_of(
@@ -266,6 +271,7 @@ def test_above_the_critical_temperature_paths_are_absorbed() -> None:
             seed=5,
             n_records=20,
             observables=("value", "sign", "norm"),
+            precision=precision,
         )
     )
     assert found.n_absorbed == 300
@@ -275,16 +281,6 @@ def test_above_the_critical_temperature_paths_are_absorbed() -> None:
         assert found.observables[name].mean[0] > 0
         assert found.observables[name].mean[-1] == 0
     assert "absorbed" in found.notes[0]
-
-
-def test_float32_keeps_paths_at_its_floor() -> None:
-    """In float32 v stops at 1e-18 but is not absorbed: below Tc the law itself goes there and comes back."""
-    plan = plan_of(
-        data=DATA, dynamics=Sgf(2.0), n_paths=300, duration=60.0, seed=5, n_records=20, precision="float32"
-    )
-    found = result(plan)
-    assert found.n_absorbed == found.n_diverged == 0
-    assert 0 < found.observables["value"].mean[-1] < 1e-15
 
 
 @pytest.mark.parametrize("start", [0.0, 1e-200, 5e-324])
