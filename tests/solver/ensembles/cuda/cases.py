@@ -18,7 +18,7 @@ CASES: dict[str, dict[str, Any]] = {
     "tamed_euler": {**MODEL, "dynamics": Sgf(0.01, 0.0, "two_point", 0.02, scheme="tamed_euler"), "depth": 2},
     "lost": {"duration": 0.2, "dynamics": Sgf(1.0, 0.0, "two_point", 0.001, scheme="euler"), "init": FAR},
     "update": {"dynamics": Sgd(0.05, 16), "n_steps": 33, "init": Balanced(0.1), "first_passage": 0.4},
-    "update in float32": {"dynamics": Sgd(0.05, 32), "n_steps": 33, "precision": "float32"},
+    "update in launches": {"dynamics": Sgd(0.05, 32), "n_steps": 40, "precision": "float32", "n_records": 20},
 }
 
 
