@@ -7,7 +7,7 @@ How to run (Debian; TestU01 is in its component `non-free`, free of charge for n
 of this project):
     apt-get install gcc libtestu01-0-dev
     python -m benchmarks.randomness.run smallcrush --paths 1024 --logs LOGS
-    python -m benchmarks.randomness.run crush --paths 65536 --logs LOGS    # an hour or so
+    python -m benchmarks.randomness.run crush --paths 65536 --logs LOGS    # 30 to 40 minutes
     python -m benchmarks.randomness.report LOGS                            # writes REPORT.md from the logs
 
 Options of a run: `--seed`; `--reversed`, the bits of each word from lowest to highest; `--only 23 41`, those

@@ -31,7 +31,8 @@ are compared with their own streams, word for word.
 {runs}
 
 A p-value outside [{failed}, 1 - {failed}] is a failure; one outside [{suspect}, 1 - {suspect}] is
-suspect, and its test is repeated with other seeds, which separates chance from a defect.
+suspect, and its test is repeated with other seeds, which separates chance from a defect. Rows that name
+single tests are such repeats, made here for every listed p-value.
 
 ## Every p-value outside [{listed}, 1 - {listed}]
 
