@@ -14,6 +14,7 @@ BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69
 BARS, GREY = "#A9CCE3", "#595959"
 
 COORDINATE = "model coordinate v,  f(x) = v x"
+SLOPE = "slope v of f at x = 0"
 DENSITY = "probability density p(v)  [1/v]"
 # Widths of a legend below the axes and of the symbol before a label, in letters.
 LEGEND_WIDTH, LEGEND_HANDLE = 96, 6
@@ -89,16 +90,27 @@ def show_atoms(ax: "Axes", atoms: tuple[specs.Atom, ...]) -> None:
         )
 
 
-def finish(ax: "Axes", *, shown: tuple[float, float], top: float | None, title: str, is_own: bool) -> None:
+def finish(
+    ax: "Axes",
+    *,
+    shown: tuple[float, float],
+    top: float | None,
+    title: str,
+    is_own: bool,
+    coordinate: str = COORDINATE,
+) -> None:
     """Set limits, labels, title and legend: below the axes of an own figure, where it is free otherwise.
 
     Args:
         shown: range of v.
         top: height of the picture, or None if there is no density, so no scale.
+        title: of the picture.
+        is_own: whether the figure is the picture's own.
+        coordinate: what v is.
     """
     ax.set_xlim(*shown)
     ax.set_ylim(0.0, top or 1.0)
-    ax.set_xlabel(COORDINATE)
+    ax.set_xlabel(coordinate)
     ax.set_ylabel(DENSITY if top else "atoms only, no density")
     if not top:
         ax.set_yticks([])

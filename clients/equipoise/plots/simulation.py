@@ -9,6 +9,8 @@ from equipoise.plots.bars import Bars, bars_of, ceiling, joint_range, n_samples,
 from equipoise.plots.canvas import (
     BARS,
     BLUE,
+    COORDINATE,
+    SLOPE,
     TIME,
     finish,
     model_name,
@@ -29,13 +31,16 @@ def draw_simulation(solution: specs.SimulateSolution, ax: "Axes | None") -> "Axe
     is_own = ax is None
     if ax is None:
         ax = _own_axes(solution)
-    points = (0.0, solution.mean, solution.loss_minimum)
+    is_linear = isinstance(solution.spec.model, specs.Diagonal)
+    loss_minimum = solution.loss_minimum if is_linear else None
+    points = (0.0, solution.mean, loss_minimum)
     shown = joint_range(range_of_histogram(solution.histogram), points=points)
     bars = draw_histogram(solution, ax, shown)
-    show_marks(ax, simulated_mean=solution.mean, loss_minimum=solution.loss_minimum)
+    show_marks(ax, simulated_mean=solution.mean, loss_minimum=loss_minimum)
     title = f"Simulation: {model_name(solution.spec.model)}\n{ensemble_name(solution.spec, solution)}"
     top = ceiling(bars.outline, shown=shown)
-    finish(ax, shown=shown, top=top, title=title, is_own=is_own)
+    coordinate = COORDINATE if is_linear else SLOPE
+    finish(ax, shown=shown, top=top, title=title, is_own=is_own, coordinate=coordinate)
     return ax
 
 

@@ -148,7 +148,10 @@ def work_per_step(plan: "EnsemblePlan") -> float | None:
 
 def notes_of(plan: "EnsemblePlan") -> tuple[str, ...]:
     """Sentences that qualify the numbers."""
-    if isinstance(plan.dynamics, Langevin) and plan.dynamics.weight_decay == 0 and plan.depth >= 1:
+    dynamics = plan.dynamics
+    if not isinstance(dynamics, Langevin) or plan.depth == 0:
+        return ()
+    if dynamics.weight_decay == 0 and dynamics.temperature > 0:
         return (
             "Without weight decay the Gibbs law of two or more layers cannot be normalised: the parameters "
             "spread along the valley of equal v without end, and averages depend on the length of the run.",
