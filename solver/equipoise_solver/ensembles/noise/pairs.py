@@ -13,6 +13,7 @@ from equipoise_solver.ensembles.compiled import LANES, inlined
 from equipoise_solver.ensembles.elementary import normal_pair
 from equipoise_solver.ensembles.noise.minibatch_epoch import shuffle
 from equipoise_solver.ensembles.noise.source import NoiseSource
+from equipoise_solver.ensembles.normals import single_normal_pair
 from equipoise_solver.ensembles.streams import MINIBATCHES, below, next_word
 
 LARGEST_BATCH = 64
@@ -64,6 +65,38 @@ def fill_gaussian(
             x = numbers[1] * first
             out[i, j] = x
             out[size + i, j] = numbers[2] * x + numbers[3] * second
+    for j in range(LANES):
+        out[2 * size, j] = 1.0 / numbers[0]
+
+
+def fill_gaussian_single(
+    words: Any,
+    active: Any,
+    out: Any,
+    lanes: Any,
+    step: Any,
+    fresh: Any,
+    key: Any,
+    first_path: Any,
+    numbers: Any,
+    table: Any,
+    work: Any,
+) -> None:
+    """The same in float32, from normal numbers of two words; see `fill_gaussian`."""
+    size = np.int64(numbers[0])
+    input_std, slope, noise_std = np.float32(numbers[1]), np.float32(numbers[2]), np.float32(numbers[3])
+    for i in range(size):
+        for j in range(LANES):
+            radius, a, b, c, d = next_word(words[0, j], words[1, j], words[2, j], words[3, j])
+            turn, a, b, c, d = next_word(a, b, c, d)
+            words[0, j] = a
+            words[1, j] = b
+            words[2, j] = c
+            words[3, j] = d
+            first, second = single_normal_pair(radius, turn)
+            x = input_std * first
+            out[i, j] = x
+            out[size + i, j] = slope * x + noise_std * second
     for j in range(LANES):
         out[2 * size, j] = 1.0 / numbers[0]
 
@@ -163,7 +196,8 @@ def gaussian_source(
 ) -> NoiseSource:
     """Batches of y = slope x + noise."""
     numbers = [batch_size, input_std, slope, noise_std]
-    return _source("pairs_gaussian", fill_gaussian, size=batch_size, numbers=numbers, precision=precision)
+    fill = fill_gaussian_single if precision == "float32" else fill_gaussian
+    return _source("pairs_gaussian", fill, size=batch_size, numbers=numbers, precision=precision)
 
 
 def sample_source(
