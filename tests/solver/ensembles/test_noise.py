@@ -205,12 +205,12 @@ def test_epochs_visit_every_sample_once(n: int, batch_size: int, seed: int) -> N
 
 @pytest.mark.parametrize("batch_size", [16, 17, 64, 1000, 10**6, 10**9])
 def test_sixth_root_states_its_error(batch_size: int) -> None:
-    """The polynomial of degree 13 gives the quantile to 6e-8, up to the largest normal number of 32 bits."""
-    p = minibatch_gaussian.root_quantile(batch_size, root=6, degree=13, reach=6.8)
+    """The polynomial of degree 11 gives the quantile to 7e-7, up to the largest normal number of 32 bits."""
+    p = minibatch_gaussian.root_quantile(batch_size, root=6, degree=11, reach=6.8)
     for z in np.linspace(-6.77, 6.77, 95):
         exact = minibatch_gaussian.chi_squared_quantile(float(z), batch_size)
         value = batch_size * np.polynomial.polynomial.polyval(z, p) ** 6
-        assert value == pytest.approx(exact, rel=6e-8)
+        assert value == pytest.approx(exact, rel=7e-7)
 
 
 def batches_of(seed: int, batch_size: int, n_steps: int, dtype: Any) -> tuple[Any, Any, Any]:
