@@ -213,7 +213,7 @@ class EnsemblePlan:
             return "update"
         if self.dynamics.scheme != "auto":
             return self.dynamics.scheme
-        # Where the noise vanishes at a point, paths end there, to rounding, only by steps that follow the state.
+        # Where the noise vanishes at a point, paths end there exactly only by steps that follow the state.
         noise_vanishes = self.moments.floor <= 1e-12 * self.moments.alpha3 and self.temperature > 0
         splits = self.starts_balanced and self.depth <= 1 and not noise_vanishes
         return "splitting" if splits else "taylor"

@@ -78,8 +78,9 @@ class EnsembleResult:
         n_paths: paths asked for.
         n_averaged: paths behind the averages, n_paths - n_diverged.
         n_diverged: paths that were lost: not finite, or |v| beyond the bound of the scheme, from which sgd
-            and gd do not come back (`schemes.product_update.escape_bound`); for sgf 1e150, or that of Euler's step. The averages leave
-            them out altogether; series and histogram hold their samples up to then.
+            and gd do not come back (`schemes.product_update.escape_bound`); for sgf 1e150, or that of
+            Euler's step. The averages leave them out altogether; series and histogram hold their samples up
+            to then.
         n_absorbed: paths that stay at v = 0 and count as 0 in all averages: below |v| of the scheme's floor,
             1e-300 to 1e-150 in float64.
         path_steps: steps taken in all.

@@ -162,7 +162,8 @@ def unseen(shown: float, unit: float) -> float:
 def value_of(y: Any, sign: Any, numbers: Any) -> Any:
     """The v that is shown for 1/|v| and its sign, and whether it is absorbed at 0."""
     size = np.float64(y)
-    return np.float64(sign) / math.sqrt(readout(size * size, numbers[10])), size >= numbers[9]
+    limit = numbers[11] if sign > 0 else numbers[12]
+    return np.float64(sign) / math.sqrt(readout(size * size, numbers[10])), size >= limit
 
 
 @inlined
@@ -218,6 +219,9 @@ def scheme(
     ]
     farthest = FARTHEST[precision]
     unit = 16 * temperature * moments.alpha1 * step_size
+    # Where 0 repels, a path at the end of the numbers comes back: only a start at 0 itself stays there.
+    attracts = [heat >= sign * moments.beta2 - weight_decay for sign in (1, -1)]
+    limits = [farthest if attracted else math.inf for attracted in attracts]
     numbers = (
         4 * math.sqrt(temperature * step_size),
         moments.alpha1,
@@ -228,14 +232,16 @@ def scheme(
         *flows[1],
         farthest,
         unit,
+        *limits,
     )
 
     def to_state(values: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(divide="ignore", over="ignore"):
-            reciprocal = np.minimum(1 / np.abs(values[0]), farthest)
-        different, places = np.unique(reciprocal, return_inverse=True)
+            reciprocal = 1 / np.abs(values[0])
+        different, places = np.unique(np.minimum(reciprocal, farthest), return_inverse=True)
         own = np.sqrt([unseen(y * y, unit) for y in different.tolist()])[places]
-        return np.stack([np.minimum(own, farthest), np.where(values[0] < 0, -1.0, 1.0)])
+        own = np.where(reciprocal > farthest, math.inf, np.minimum(own, farthest))
+        return np.stack([own, np.where(values[0] < 0, -1.0, 1.0)])
 
     return Scheme(
         name="reciprocal_splitting",
