@@ -54,7 +54,7 @@ def prepare(spec: Any, *, load_dataset: LoadDataset | None = None, device: str =
             the fields are valid one by one, but describe nothing that can be solved, or the device is not
             there or does not take the work.
     """
-    if not _DEVICE.fullmatch(device):
+    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
         raise InvalidModelError("device", given=device, allowed="'auto', 'cpu' or 'cuda:N' with a number N")
     match _parsed(spec):
         case Stationary() as stationary:
@@ -100,6 +100,10 @@ def solve(
             the fields are valid one by one, but describe nothing that can be solved, or the device is not
             there or does not take the work.
     """
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise InvalidModelError(
+            "threads", given=threads, allowed="an integer >= 1, or None for all processors"
+        )
     work = prepare(spec, load_dataset=load_dataset, device=device)
     n_threads = threads or os.cpu_count() or 1
     checkpoint = work.begin()

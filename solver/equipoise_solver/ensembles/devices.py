@@ -49,7 +49,7 @@ def resolve_device(name: str, plan: EnsemblePlan) -> str:
             given=name,
             allowed="'cpu' or 'auto' for these dynamics",
             remedy="A card takes sgf by the schemes with a fixed step, and sgd of one neuron of depth 1 in "
-            "batches of 16 or more of gaussian data, without momentum.",
+            "batches of 16 or more of gaussian data, without momentum; no first_passage.",
         )
     return name
 

@@ -7,6 +7,7 @@ divergence: large values of v are not, since the law's own excursions reach v = 
 V**-0.5 per relaxation time (D = 1) and last a time of V**-2.
 """
 
+import math
 from functools import cache
 from typing import Any
 
@@ -32,9 +33,13 @@ from equipoise_solver.ensembles.compiled import (
     step_signature,
 )
 from equipoise_solver.ensembles.observables import record
+from equipoise_solver.ensembles.streams import PASSAGES, start_stream
 
 RUNNING, LOST, ABSORBED = 0, 1, 2
 """Status of a path: on its way; diverged, its state is where it was found; absorbed at v = 0."""
+LARGEST_EXCESS = 11.0
+"""Distances from a level whose product is as many variances of a step are passed with a chance of 3e-10."""
+TO_UNIT = 2.0**-32
 ABOVE, BELOW = -1, -2
 """Side of a level on which a path has stayed so far."""
 
@@ -156,18 +161,31 @@ def _mark(shown: Any, status: Any, n_lanes: Any, bound: Any) -> None:
 
 
 @inlined
-def _take_sides(v: Any, passed: Any, level: Any) -> None:
-    """On which side of the level each lane starts."""
+def _take_sides(v: Any, passed: Any, level: Any, tolerance: Any) -> None:
+    """On which side of the level each lane starts; within rounding it starts there."""
     for j in range(LANES):
-        passed[j] = ABOVE if v[j] > level else (BELOW if v[j] < level else 0)
+        off = v[j] - level
+        passed[j] = 0 if abs(off) <= tolerance * abs(level) else (ABOVE if off > 0.0 else BELOW)
 
 
 @inlined
-def _watch(v: Any, status: Any, passed: Any, level: Any, steps: Any) -> None:
-    """Note the steps after which lanes have passed the level."""
+def _watch(
+    before: Any, v: Any, status: Any, passed: Any, level: Any, variance: Any, key: Any, first: Any, steps: Any
+) -> None:
+    """Note the steps after which lanes have passed the level, by their v before and after the last step.
+
+    Between two values on one side, at a and b from the level, a Brownian bridge passes it with the chance
+    exp(-2 a b/variance); its uniform number belongs to the path and the step.
+    """
     for j in range(LANES):
-        crossed = (passed[j] == ABOVE and v[j] <= level) or (passed[j] == BELOW and v[j] >= level)
-        if crossed and status[j] == RUNNING:
+        if passed[j] >= 0 or status[j] != RUNNING:
+            continue
+        start, end = before[j] - level, v[j] - level
+        crossed = end <= 0.0 if passed[j] == ABOVE else end >= 0.0
+        if not crossed and variance > 0.0 and start * end < LARGEST_EXCESS * variance:
+            word, _, _, _ = start_stream(key, first + np.uint64(j), PASSAGES, steps)
+            crossed = (np.float64(word) + 0.5) * TO_UNIT < math.exp(-2.0 * start * end / variance)
+        if crossed:
             passed[j] = steps
 
 
@@ -212,6 +230,8 @@ def run_steps(
     snapshots: Any,
     watched: Any,
     level: Any,
+    tolerance: Any,
+    variance: Any,
     passed: Any,
 ) -> None:
     """Take blocks of a scheme with a fixed clock through the steps times[0] .. times[-1].
@@ -223,12 +243,13 @@ def run_steps(
     place of a sample's record in count, mean and squares (b, observable, place), or -1; group: steps per call
     of `draw`; counts_itself: whether `step` counts steps taken; anchors (b, j): v at the record in place
     anchor_place; snapshots (paths, place): v of the first paths of the first block; passed (b, j): steps
-    after which v passed `level`, or ABOVE or BELOW it so far, followed if `watched`.
+    after which v passed `level`, or ABOVE or BELOW it so far, followed step by step if `watched`.
     """
     active = np.ones(LANES, dtype=np.uint8)
     shown = np.empty((4, LANES))
     values = np.empty(LANES)
     since = np.empty(LANES, dtype=np.int32)
+    before = np.empty(LANES)
     for b in range(state.shape[0]):
         first = first_path + np.uint64(b * LANES)
         block, stream, block_sums = state[b], words[b], sums[b]
@@ -238,25 +259,31 @@ def run_steps(
             for j in range(LANES):
                 since[j] = 0
             whole = n // group
-            for q in range(whole):
+            for q in range(whole if watched == 0 else 0):
                 at = start + q * group
                 fresh = np.int64(at == times[0])
                 draw(stream, active, noise, LANES, at, fresh, key, first, noise_numbers, table, shuffles)
                 step(block, noise, 0, since, numbers, work)
-                if watched:
-                    value(block, numbers, shown)
-                    _watch(shown[0], status[b], passed[b], level, at + group)
-            if n > whole * group:
-                at = start + whole * group
+            at = start if watched else start + whole * group
+            while at < times[i]:
                 fresh = np.int64(at == times[0])
                 draw(stream, active, noise, LANES, at, fresh, key, first, noise_numbers, table, shuffles)
-                for row in range(n - whole * group):
+                for row in range(min(group, times[i] - at)):
                     single(block, noise, row, since, numbers, work)
-                if watched:
-                    value(block, numbers, shown)
-                    _watch(shown[0], status[b], passed[b], level, times[i])
+                    if watched:
+                        value(block, numbers, shown)
+                        _watch(
+                            before, shown[0], status[b], passed[b], level, variance, key, first, at + row + 1
+                        )
+                        for j in range(LANES):
+                            before[j] = shown[0, j]
+                at += group
             for j in range(LANES):
                 taken[b, j] += since[j]
+            if i == 0 and watched:
+                value(block, numbers, shown)
+                for j in range(LANES):
+                    before[j] = shown[0, j]
             if i == 0 and places[0] < 0:
                 continue
             value(block, numbers, shown)
@@ -272,7 +299,7 @@ def run_steps(
             if n_unusual > 0:
                 _mark(shown, status[b], lanes[b], bound)
             if watched and times[i] == 0:
-                _take_sides(shown[0], passed[b], level)
+                _take_sides(shown[0], passed[b], level, tolerance)
             if kept[0] <= i < kept[1]:
                 add_sample(shown[0], origin, block_sums, edges, first_key, ranges, counts)
             if places[i] >= 0:
@@ -369,6 +396,8 @@ def steps_kernel(precision: str, noise: str) -> Any:
         I8,
         array_of(F8, 2),
         I8,
+        F8,
+        F8,
         F8,
         array_of(I8, 2),
     )

@@ -1,7 +1,7 @@
 """The bias that the step of an SDE leaves, from some paths run again at twice the step on the same noise.
 
 Both runs follow the same Brownian paths, so their difference has little noise of its own; by Richardson's
-extrapolation the step h of weak order p leaves 1/(2^p - 1) of it.
+extrapolation a step whose bias falls as h^p leaves 1/(2^p - 1) of it.
 
 References:
     Talay and Tubaro, Expansion of the global error for numerical schemes solving stochastic differential
@@ -70,7 +70,7 @@ def step_bias(
     """
     both = np.isfinite(fine) & np.isfinite(coarse)
     n = int(both.sum())
-    order = plan.scheme.weak_order
+    order = plan.scheme.bias_order or plan.scheme.weak_order
     if n < 2 or order is None:
         return None
     gaps = (coarse[both] - fine[both]) / (2**order - 1)

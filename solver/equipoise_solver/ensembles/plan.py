@@ -69,6 +69,8 @@ MIN_SPACING, MAX_SPACING = 8, 64
 """Fewest and most steps between two samples of a path with a fixed clock."""
 STEP_PER_RATE, STEP_PER_RATE_EXPLICIT = 0.16, 0.02
 """Default step, times the rate of the problem, of schemes of weak order 2 and 1."""
+MAX_SHARE_BELOW = 1e-3
+"""Largest share of the law below the numbers of float32 that is accepted."""
 MAX_STEP_PER_RATE = 1.0
 """Largest step, times the rate of the problem, that is accepted."""
 FAST_STEP = 0.05
@@ -160,6 +162,7 @@ class EnsemblePlan:
         _check_stability(self)
         check_observables(self.observables, self.scene)
         _check_passage(self)
+        _check_range(self)
         _check_edges(self.edges)
         _check_memory(self)
         _check_work(self)
@@ -469,6 +472,37 @@ class EnsemblePlan:
         return default_edges(self) if self.edges is None else np.asarray(self.edges, dtype=np.float64)
 
     @cached_property
+    def zero_repels(self) -> bool:
+        """Whether T < Tc = (b2 - gamma)/g(0) in the sector of the start, for the SDE of two layers."""
+        if self.depth != 1 or not isinstance(self.dynamics, Sgf) or self.start_value == 0:
+            return False
+        return self.temperature * self.moments.noise(0.0) < self._pull
+
+    @cached_property
+    def _pull(self) -> float:
+        """Growth b2 - gamma of small v, in the sector of the start."""
+        assert isinstance(self.dynamics, Sgf)
+        sign = -1.0 if self.start_value < 0 else 1.0
+        return sign * self.moments.beta2 - self.dynamics.weight_decay
+
+    @cached_property
+    def share_below_floor(self) -> float:
+        """Share of the law of two layers below the floor of the scheme, where p grows as a power of v."""
+        heat = self.temperature * self.moments.noise(0.0)
+        if not self.zero_repels or heat == 0:
+            return 0.0
+        return float(self.scheme.floor ** ((self._pull - heat) / (2 * heat)))
+
+    @cached_property
+    def passage_variance(self) -> float:
+        """Variance of a step of the SDE at the level of first passage; 0 where steps are all there is."""
+        if self.first_passage is None or not isinstance(self.dynamics, Sgf):
+            return 0.0
+        layers, level = self.depth + 1, self.first_passage
+        pull = layers * self.width ** (2 / layers - 1) * abs(level) ** (2 * self.depth / layers)
+        return float(4 * pull**2 * self.temperature * self.moments.noise(level) * self.step_size)
+
+    @cached_property
     def recorded(self) -> tuple[str, ...]:
         """Observables that are recorded: those asked for, and v where its correlation is asked for."""
         wants_value = "autocorrelation" in self.observables and "value" not in self.observables
@@ -495,6 +529,9 @@ def default_edges(plan: EnsemblePlan) -> NDArray[np.float64]:
     about_centre = centre + spread * np.sinh(np.linspace(-1, 1, 601) * math.asinh(1e4 * scale / spread))
     top = math.log10(max(10.0, 10 * abs(plan.start_value) / scale))
     decades = scale * np.logspace(-9, top, 20 * math.ceil(9 + top) + 1)
+    if plan.depth > 0 and plan.temperature * plan.moments.noise(0.0) > 0.5 * abs(plan.moments.beta2):
+        # Close to where 0 attracts, paths spread over hundreds of decades.
+        decades = np.concatenate([np.logspace(-300, math.log10(decades[0]), 300)[:-1], decades])
     return np.unique(np.concatenate([about_centre, decades, -decades]))
 
 
@@ -619,6 +656,18 @@ def _check_scheme(plan: EnsemblePlan) -> None:
         )
 
 
+def _check_range(plan: EnsemblePlan) -> None:
+    """Refuse float32 where too much of the law lies below its numbers."""
+    if plan.precision == "float32" and plan.share_below_floor > MAX_SHARE_BELOW:
+        raise UnsupportedCombinationError(
+            "precision",
+            given="float32",
+            allowed='"float64" this close to the critical temperature',
+            remedy=f"A share of {plan.share_below_floor:.2g} of the law lies below |v| = "
+            f"{plan.scheme.floor:.0e}.",
+        )
+
+
 def _check_passage(plan: EnsemblePlan) -> None:
     require("n_snapshots", plan.n_snapshots, low=0)
     if plan.n_snapshots > LANES:
@@ -635,8 +684,8 @@ def _check_passage(plan: EnsemblePlan) -> None:
         raise UnsupportedCombinationError(
             "first_passage",
             given=plan.first_passage,
-            allowed="null for a scheme with adaptive steps",
-            remedy="Depth 0 and 1 from a balanced start, sgd and gd time passages.",
+            allowed='null for the scheme "taylor", which steps through sample times at its own pace',
+            remedy='Name a scheme with fixed steps, "splitting" (depth 0 and 1) or "log_euler", or use sgd or gd.',
         )
 
 

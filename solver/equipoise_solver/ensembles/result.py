@@ -158,7 +158,7 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
     n_lost = int(checkpoint.scalars["n_lost"])
     n_absorbed = int(checkpoint.scalars["n_absorbed"])
     mean, error, variance, variance_error, moments = _summary(paths, origin=plan.moments.minimum)
-    n_effective = variance / error**2 if error > 0 else float(paths.count[0])
+    n_effective = min(variance / error**2, float(counts.sum())) if error > 0 else float(paths.count[0])
     return EnsembleResult(
         n_paths=plan.n_paths,
         n_averaged=int(paths.count[0]),
@@ -174,7 +174,7 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
         log_mean=float(paths.mean[LOG]) if paths.count[0] > 0 else float("nan"),
         log_standard_error=float(paths.standard_error[LOG]),
         n_effective=n_effective,
-        tail=tail_of(edges, counts, n_effective=n_effective),
+        tail=tail_of(edges, counts, n_effective=n_effective) if has_power_tail(plan) else None,
         step_bias=_step_bias(plan, checkpoint),
         snapshots=checkpoint.arrays["snapshots"],
         passages=_passages(plan, checkpoint),
@@ -290,12 +290,24 @@ def _notes(plan: EnsemblePlan, n_lost: int, n_absorbed: int) -> tuple[str, ...]:
         )
     if n_absorbed:
         notes.append(f"{n_absorbed} of {plan.n_paths} paths were absorbed at v = 0 and count as 0.")
-    if n_absorbed and zero_repels(plan):
+    if n_absorbed and plan.zero_repels:
         notes.append(
             f"At this temperature 0 does not attract: the floor of the scheme's numbers, |v| = "
             f"{plan.scheme.floor:.0e}, absorbed paths that would come back."
         )
-    if has_heavy_tail(plan):
+    elif plan.share_below_floor > 1e-6:
+        notes.append(
+            f"A share of about {plan.share_below_floor:.1g} of the law lies below |v| = "
+            f"{plan.scheme.floor:.0e}, where the scheme's numbers end: what is shown is the law above."
+        )
+    if plan.scheme_name in ("log_euler", "tamed_euler", "euler") and plan.depth > 0:
+        notes.append(
+            f'{plan.scheme_name} distorts the tail of v, and so the variance, at any step: "auto" does not.'
+        )
+    is_fine = plan.has_fixed_clock and plan.duration is not None and plan.step_size * plan.typical_rate < 1e-3
+    if plan.precision == "float32" and is_fine:
+        notes.append("In float32 steps this small round part of the drift away: take float64.")
+    if n_lost + n_absorbed < plan.n_paths and has_power_tail(plan) and has_heavy_tail(plan):
         notes.append(
             "The tail of v is heavy: E[v^4] is infinite, so variance_standard_error is not reliable. "
             "Quantiles are robust."
@@ -304,12 +316,13 @@ def _notes(plan: EnsemblePlan, n_lost: int, n_absorbed: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def zero_repels(plan: EnsemblePlan) -> bool:
-    """Whether T < Tc = (b2 - gamma)/g(0) in the sector of the start, for two layers."""
-    if plan.depth != 1 or not isinstance(plan.dynamics, Sgf):
+def has_power_tail(plan: EnsemblePlan) -> bool:
+    """Whether v has a law whose tail is a power: noise that grows with v, at 0 not drawn in by it."""
+    if plan.model != "diagonal" or plan.temperature == 0 or plan.moments.alpha1 == 0:
         return False
-    pull = plan.moments.beta2 * (-1.0 if plan.start_value < 0 else 1.0) - plan.dynamics.weight_decay
-    return bool(plan.temperature * plan.moments.noise(0.0) < pull)
+    if plan.moments.floor <= 1e-12 * plan.moments.alpha3:
+        return False
+    return plan.depth != 1 or not isinstance(plan.dynamics, Sgf) or plan.zero_repels
 
 
 def has_heavy_tail(plan: EnsemblePlan) -> bool:

@@ -22,7 +22,7 @@ from equipoise_solver.ensembles.device import (
     xor32,
 )
 
-INITIAL_STATE, INCREMENTS, MINIBATCHES, PERMUTATIONS = 0, 1, 2, 3
+INITIAL_STATE, INCREMENTS, MINIBATCHES, PERMUTATIONS, PASSAGES = 0, 1, 2, 3, 4
 """Purposes: the second word of Philox's counter. A stream serves one purpose only."""
 
 _M0, _M1 = np.uint32(0xD2511F53), np.uint32(0xCD9E8D57)

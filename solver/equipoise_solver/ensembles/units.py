@@ -278,6 +278,8 @@ def _drive_steps(
         snapshots,
         int(plan.first_passage is not None),
         plan.first_passage or 0.0,
+        1e-12 if plan.precision == "float64" else 1e-6,
+        plan.passage_variance,
         views["shard_passed"],
     )
     return counts, records, snapshots

@@ -39,7 +39,7 @@ class SGF(Part):
     step_size: Annotated[Real, Field(gt=0, le=1e6)] | None = None
     """Largest step in SDE time; null lets the scheme choose from the problem's own rates."""
     scheme: Literal["auto", "splitting", "taylor", "log_euler", "tamed_euler", "euler"] = "auto"
-    """Numerical scheme; "auto" takes the fastest that loses no path. Plain "euler" loses some."""
+    """Numerical scheme; "auto" takes the fastest that loses no path; "euler" and "tamed_euler" lose some."""
 
 
 class GD(Part):

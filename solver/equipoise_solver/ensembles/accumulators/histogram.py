@@ -11,7 +11,7 @@ def histogram_quantiles(
     *,
     extent: tuple[float, float] = (-np.inf, np.inf),
 ) -> NDArray[np.float64]:
-    """Quantiles by linear interpolation within bins.
+    """Quantiles by interpolation within bins: linear, and in the logarithm where edges are decades apart.
 
     Args:
         levels: probabilities, shape (q,), each in (0, 1).
@@ -38,5 +38,12 @@ def histogram_quantiles(
             values[i] = np.inf
         else:
             share = (level - reached[bin_index - 1]) / (reached[bin_index] - reached[bin_index - 1])
-            values[i] = edges[bin_index - 1] + share * (edges[bin_index] - edges[bin_index - 1])
+            values[i] = _between(float(edges[bin_index - 1]), float(edges[bin_index]), float(share))
     return np.where(np.isfinite(values), np.clip(values, *extent), values)
+
+
+def _between(low: float, high: float, share: float) -> float:
+    """The number at that share of the way from low to high."""
+    if low * high > 0 and max(low / high, high / low) > 2:
+        return float(low * (high / low) ** share)
+    return low + share * (high - low)

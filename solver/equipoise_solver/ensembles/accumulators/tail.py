@@ -42,7 +42,7 @@ def tail_of(edges: NDArray[np.float64], counts: NDArray[np.int64], *, n_effectiv
         n_effective: effectively independent samples behind all counts.
     """
     total = int(counts.sum())
-    magnitudes = np.concatenate([np.maximum(np.abs(edges[:-1]), np.abs(edges[1:]))])
+    magnitudes = np.maximum(np.abs(edges[:-1]), np.abs(edges[1:]))
     lower = np.minimum(np.abs(edges[:-1]), np.abs(edges[1:]))
     lower = np.where((edges[:-1] < 0) & (edges[1:] > 0), 0.0, lower)
     for share in SHARES:

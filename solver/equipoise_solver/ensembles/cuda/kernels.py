@@ -73,7 +73,7 @@ def advance(x, y, a, b, c, d, n, p):
 {rest}    return x, y, a, b, c, d, made
 
 
-follow = following(advance, value_of, extra_of, np.{real}, {steps})
+follow = following(advance, value_of, extra_of, np.{real})
 
 
 @cuda.jit(cache=True)
@@ -85,15 +85,16 @@ _REST = """    if n % {steps} > 0:
         x, y, more = single(x, y, noise, p)
         made += np.int32(more)
 """
-_ARGUMENTS = """state words status taken sums anchors passed n_paths times places first_kept end_kept
-counts_itself p numbers bound origin level is_watched anchor_place edges counts in_shared shown first_place
+_ARGUMENTS = """state words status taken sums anchors n_paths times places first_kept end_kept
+counts_itself p numbers bound origin anchor_place edges counts in_shared shown first_place
 snapshots n_snapshots"""
 
 
 def has_kernel(plan: EnsemblePlan) -> bool:
     """Whether the card can follow the paths of a plan."""
     known = plan.scheme.name in SCHEMES or hasattr(moves, f"{plan.scheme.name}_group")
-    return plan.has_fixed_clock and plan.noise_source.fill in draws.NAMES and known
+    is_watched = plan.first_passage is not None
+    return plan.has_fixed_clock and plan.noise_source.fill in draws.NAMES and known and not is_watched
 
 
 def kernel_of(plan: EnsemblePlan) -> Any:

@@ -14,7 +14,7 @@ from numba import float64, int32
 
 from equipoise_solver.ensembles.accumulators.samples import LARGEST, LEAST, LOG, LOG_FLOOR
 from equipoise_solver.ensembles.compiled import LANES, inlined
-from equipoise_solver.ensembles.drivers import ABOVE, ABSORBED, BELOW, LOST, RUNNING
+from equipoise_solver.ensembles.drivers import ABSORBED, LOST, RUNNING
 from equipoise_solver.ensembles.elementary import fused_logarithm
 from equipoise_solver.ensembles.observables import observe
 
@@ -43,27 +43,13 @@ def bin_of(x: Any, edges: Any, n_edges: Any) -> Any:
     return low
 
 
-@cuda.jit(device=True)
-def side_of(v: Any, level: Any) -> Any:
-    """On which side of the level a path starts."""
-    if v > level:
-        return ABOVE
-    return BELOW if v < level else 0
-
-
-@cuda.jit(device=True)
-def has_crossed(v: Any, side: Any, level: Any) -> Any:
-    """Whether a path that has stayed on that side is there no more."""
-    return (side == ABOVE and v <= level) or (side == BELOW and v >= level)
-
-
-def following(advance: Any, value: Any, extra: Any, real: Any, group: int) -> Any:
+def following(advance: Any, value: Any, extra: Any, real: Any) -> Any:
     """The device function that moves the thread's path, made of the functions of a noise source and a scheme.
 
     It takes the path through the steps times[0] .. times[-1], as `drivers.run_steps` does a lane.
 
-    Args (of a path in block b, lane j): state (b, n_state, j), words (b, 4, j), status, taken, anchors and
-    passed (b, j), sums (b, N_SUMS, j); places (samples,): place of a sample's record, or -1; shown
+    Args (of a path in block b, lane j): state (b, n_state, j), words (b, 4, j), status, taken and anchors
+    (b, j), sums (b, N_SUMS, j); places (samples,): place of a sample's record, or -1; shown
     (3, places - first_place, paths): v, |theta|^2 and imbalance at records; in_shared: whether edges and
     counts fit into the memory that a block of threads shares.
     """
@@ -76,7 +62,6 @@ def following(advance: Any, value: Any, extra: Any, real: Any, group: int) -> An
         taken: Any,
         sums: Any,
         anchors: Any,
-        passed: Any,
         n_paths: Any,
         times: Any,
         places: Any,
@@ -87,8 +72,6 @@ def following(advance: Any, value: Any, extra: Any, real: Any, group: int) -> An
         numbers: Any,
         bound: Any,
         origin: Any,
-        level: Any,
-        is_watched: Any,
         anchor_place: Any,
         edges: Any,
         counts: Any,
@@ -113,26 +96,18 @@ def following(advance: Any, value: Any, extra: Any, real: Any, group: int) -> An
             last = state.shape[1] - 1
             x, y = state[b, 0, j], state[b, last, j]
             w0, w1, w2, w3 = words[b, 0, j], words[b, 1, j], words[b, 2, j], words[b, 3, j]
-            now, made, side = status[b, j], taken[b, j], passed[b, j]
+            now, made = status[b, j], taken[b, j]
             s0, s1, s2, s3 = sums[b, 0, j], sums[b, 1, j], sums[b, 2, j], sums[b, 3, j]
             s4, least, largest = sums[b, LOG, j], sums[b, LEAST, j], sums[b, LARGEST, j]
             for i in range(times.shape[0]):
                 start = times[i - 1] if i > 0 else times[0]
                 n = times[i] - start
-                at = start
-                while at < times[i]:
-                    # All steps at once, or a group at a time where each is looked at.
-                    some = min(group, times[i] - at) if is_watched else times[i] - at
-                    x, y, w0, w1, w2, w3, more = advance(x, y, w0, w1, w2, w3, some, p)
+                if n > 0:
+                    x, y, w0, w1, w2, w3, more = advance(x, y, w0, w1, w2, w3, n, p)
                     x, y = real(x), real(y)
                     w0, w1, w2, w3 = np.uint32(w0), np.uint32(w1), np.uint32(w2), np.uint32(w3)
-                    at += some
                     if counts_itself:
                         made += more
-                    if is_watched:
-                        v, is_absorbed = value(x, y, numbers)
-                        if now == RUNNING and has_crossed(v, side, level):
-                            side = at
                 if i == 0 and places[0] < 0:
                     continue
                 v, is_absorbed = value(x, y, numbers)
@@ -146,8 +121,6 @@ def following(advance: Any, value: Any, extra: Any, real: Any, group: int) -> An
                 gone = math.nan if now == LOST else 0.0
                 if now != RUNNING:
                     v = gone
-                if is_watched and times[i] == 0:
-                    side = side_of(v, level)
                 if first_kept <= i < end_kept:
                     off = v - origin
                     square = off * off
@@ -182,7 +155,6 @@ def following(advance: Any, value: Any, extra: Any, real: Any, group: int) -> An
             words[b, 3, j] = w3
             status[b, j] = now
             taken[b, j] = made
-            passed[b, j] = side
             sums[b, 0, j] = s0
             sums[b, 1, j] = s1
             sums[b, 2, j] = s2

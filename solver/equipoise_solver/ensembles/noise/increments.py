@@ -26,7 +26,6 @@ from equipoise_solver.ensembles.noise.source import NoiseSource
 from equipoise_solver.ensembles.normals import single_normal_pair
 from equipoise_solver.ensembles.streams import INCREMENTS, next_word
 
-SQRT_3 = np.float32(1.7320508075688772)
 SQRT_HALF = np.float32(0.7071067811865476)
 LOW, HIGH = np.int32(10923), np.int32(54613)
 """Of 65536 halves of a word, 10923 lie below LOW and 10923 from HIGH on: chances 1/6 + 5e-6 of +-sqrt(3).

@@ -37,8 +37,10 @@ from equipoise_solver.ensembles.elementary import fused_exponential, fused_logar
 from equipoise_solver.ensembles.schemes.scheme import Scheme
 from equipoise_solver.theory.moments import DataMoments
 
-FARTHEST = {"float64": 1e150, "float32": 2.0**60}
-"""1/|v| from which v counts as 0: a number of its precision, whose square must be one too."""
+FARTHEST = {"float64": 1e140, "float32": 2.0**45}
+"""1/|v| at which numbers end: its square must be a number, also after the growth of a few steps."""
+NEAREST_EDGE = 1e-7
+"""Least 1 - 3/4 u in `readout`: closer to its end, float32 cannot tell."""
 READOUT = (
     0.144771594602,
     -0.0737393504004,
@@ -51,6 +53,8 @@ READOUT = (
     0.0888060799909,
 )
 """Polynomial in 1.5 u - 1 of `readout`, fitted to 1e-4 to the invariant measure of the scheme at the end."""
+BESSEL_DIMENSION = 2.5
+"""Of the process near y = 0. A share h^(dimension/2) of the law lies within a step of it."""
 FIRST_STEP = 0.75
 """Least y^2 that a step can end at, in units of 16 T a1 h."""
 
@@ -137,7 +141,7 @@ def readout(square: Any, unit: Any) -> Any:
     p = fma(p, t, _R2)
     p = fma(p, t, _R1)
     p = fma(p, t, _R0)
-    edge = max(fma(-FIRST_STEP, u, 1.0), 1e-30)
+    edge = max(fma(-FIRST_STEP, u, 1.0), NEAREST_EDGE)
     return square * fused_exponential(0.4 * fused_logarithm(edge)) * fma(u, fma(u, p, 0.3), 1.0)
 
 
@@ -153,7 +157,7 @@ def unseen(shown: float, unit: float) -> float:
         p = 0.0
         for coefficient in READOUT[::-1]:
             p = p * (1.5 * u - 1) + coefficient
-        seen = middle * max(1 - FIRST_STEP * u, 1e-30) ** 0.4 * (1 + u * (0.3 + u * p))
+        seen = middle * max(1 - FIRST_STEP * u, NEAREST_EDGE) ** 0.4 * (1 + u * (0.3 + u * p))
         low, high = (middle, high) if seen < shown else (low, middle)
     return 0.5 * (low + high)
 
@@ -249,6 +253,7 @@ def scheme(
         interpretation="ito",
         noise_type="scalar",
         weak_order=2,
+        bias_order=BESSEL_DIMENSION / 2,
         step=step,
         single=single,
         value=value,

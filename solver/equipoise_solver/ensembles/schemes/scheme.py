@@ -36,6 +36,8 @@ class Scheme:
         to_state: from parameters theta, shape (width*(depth + 1), paths), to states, shape (n_state, paths).
         bound: |v| from which a path counts as diverged. For an SDE an excursion that far has a chance of
             1e-75 (D = 1).
+        bias_order: power of the step by which the mean approaches its limit, where a singular end makes it
+            lower than the weak order, which is that of smooth functions away from the end.
         floor: |v| below which v counts as 0 and a path as absorbed, for D >= 1.
         typical_rate: steps per unit of time near the start and the minimum, [1/time]; 0 for an update rule.
     """
@@ -53,6 +55,7 @@ class Scheme:
     bound: float = 1e150
     typical_rate: float = 0.0
     floor: float = 1e-300
+    bias_order: float | None = None
     single: Callable[..., None] | None = None
     features: Callable[..., int] | None = None
     value: Callable[..., None] | None = None

@@ -11,13 +11,13 @@ FAR = Balanced(3.0)
 MODEL: dict[str, Any] = {"coordinate": "model", "duration": 0.5}
 CASES: dict[str, dict[str, Any]] = {
     "reciprocal and coarse": {**MODEL, "dynamics": Sgf(0.1), "precision": "float32"},
-    "reciprocal": {**MODEL, "dynamics": Sgf(0.1, noise="two_point"), "first_passage": 1.0},
+    "reciprocal": {**MODEL, "dynamics": Sgf(0.1, noise="two_point")},
     "absorbed": {**MODEL, "dynamics": DECAY, "precision": "float32", "init": Balanced(2e-18)},
     "linear": {**MODEL, "dynamics": SHORT, "depth": 0, "precision": "float32"},
     "log_euler": {**MODEL, "dynamics": Sgf(0.1, 0.0, "three_point", 0.02, scheme="log_euler")},
     "tamed_euler": {**MODEL, "dynamics": Sgf(0.01, 0.0, "two_point", 0.02, scheme="tamed_euler"), "depth": 2},
     "lost": {"duration": 0.2, "dynamics": Sgf(1.0, 0.0, "two_point", 0.001, scheme="euler"), "init": FAR},
-    "update": {"dynamics": Sgd(0.05, 16), "n_steps": 33, "init": Balanced(0.1), "first_passage": 0.4},
+    "update": {"dynamics": Sgd(0.05, 16), "n_steps": 33, "init": Balanced(0.1)},
     "update in launches": {"dynamics": Sgd(0.05, 32), "n_steps": 40, "precision": "float32", "n_records": 20},
 }
 

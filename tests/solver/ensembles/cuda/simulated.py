@@ -43,7 +43,6 @@ def main() -> None:
         "differing": differing,
         "scalars": [cpu.scalars, card.scalars],
         "n_samples": int(card.arrays["counts"].sum()),
-        "n_passages": int(card.arrays["passage_counts"].sum()),
     }
     print(json.dumps(outcome))  # noqa: T201
 
