@@ -685,7 +685,7 @@ def _check_passage(plan: EnsemblePlan) -> None:
             "first_passage",
             given=plan.first_passage,
             allowed='null for the scheme "taylor", which steps through sample times at its own pace',
-            remedy='Name a scheme with fixed steps, "splitting" (depth 0 and 1) or "log_euler", or use sgd or gd.',
+            remedy='Name one with fixed steps, "splitting" (depth 0 and 1) or "log_euler", or use sgd or gd.',
         )
 
 

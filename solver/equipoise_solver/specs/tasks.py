@@ -142,7 +142,7 @@ class EnsembleSpec(Part):
     n_snapshots: Annotated[Count, Field(ge=0, le=64)] = 0
     """Paths, the first ones, whose v is returned at every record."""
     first_passage: Real | None = None
-    """Level of v whose first passage is timed, after every step, with the chance in between; null for none."""
+    """Level of v whose first passage is timed, with the chance of one between two steps; null for none."""
 
     @model_validator(mode="after")
     def _length_fits_dynamics(self) -> Self:

@@ -12,6 +12,7 @@ from tests.solver.ensembles.test_readout import shown_of
 from tests.support.statistics import assert_fraction, assert_same_fraction
 
 from equipoise_solver.ensembles import Balanced, EnsemblePlan, EnsembleResult, GaussianPairs, MomentsOnly, Sgf
+from equipoise_solver.errors import UnsupportedCombinationError
 from equipoise_solver.theory.moments import DataMoments
 
 DATA = GaussianPairs(1.0, 1.0)
@@ -213,22 +214,87 @@ def test_the_law_at_a_time_is_that_of_the_adaptive_scheme(
 
 @pytest.mark.slow
 def test_no_path_is_lost_near_the_critical_temperature() -> None:
-    """At T = 0.3, Tc = 1/3, 20000 paths run for 100 units of time, and none is lost or absorbed.
+    """At T = 0.3, Tc = 1/3, 20000 paths run for 100 units of time, and none is lost or absorbed."""
+    found = result(plan_of(data=DATA, dynamics=Sgf(0.3), n_paths=20_000, duration=100.0, seed=8))
+    assert found.n_diverged == found.n_absorbed == 0
+    assert not any("come back" in note or "lies below" in note for note in found.notes)
+    assert 0.1 < found.mean < 0.3
 
-    A tenth of the law lies below 1e-18, where numbers of float32 end: those paths wait there and come back, so
-    both precisions give one mean.
+
+def test_single_precision_keeps_off_the_critical_temperature() -> None:
+    """A sixth of the law at T = 0.3 lies below the numbers of float32: refused; at T = 0.2 hardly any."""
+    with pytest.raises(UnsupportedCombinationError) as refused:
+        plan_of(data=DATA, dynamics=Sgf(0.3), precision="float32")
+    assert refused.value.field == "precision"
+    assert "float64" in refused.value.allowed
+    assert plan_of(data=DATA, dynamics=Sgf(0.2), precision="float32").share_below_floor < 1e-3
+
+
+def test_close_to_the_critical_temperature_the_missing_share_is_told() -> None:
+    """At T = 0.33 a tenth of the law lies below 1e-140, and the notes say so."""
+    found = result(plan_of(data=DATA, dynamics=Sgf(0.33), n_paths=200, duration=5.0, seed=8))
+    assert any("lies below |v|" in note for note in found.notes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [None, 0.004])
+def test_first_passages_are_not_missed(step: float | None, seed: int) -> None:
+    """The mean time from 1 to 0.5 at T = 0.05 is 2 int_{1/2}^1 s(x) int_x^inf m(y) dy dx, by quadrature.
+
+    Watched only at its steps the default run would find 2.5 and more.
     """
-    double, single = (
-        result(
-            plan_of(data=DATA, dynamics=Sgf(0.3), n_paths=20_000, duration=100.0, seed=8, precision=precision)
+    found = result(
+        plan_of(
+            data=DATA,
+            dynamics=Sgf(0.05, step_size=step),
+            n_paths=16_384,
+            duration=60.0,
+            n_records=1,
+            seed=seed,
+            first_passage=0.5,
         )
-        for precision in ("float64", "float32")
     )
-    for found in (double, single):
-        assert found.n_diverged == found.n_absorbed == 0
-        assert not any("come back" in note for note in found.notes)
-        assert 0.1 < found.mean < 0.3
-    assert abs(single.mean - double.mean) < 2 * double.standard_error
+    assert found.passages is not None
+    assert found.passages.n_passed == 16_384
+    exact = mean_passage_time(start=1.0, level=0.5, temperature=0.05)
+    assert abs(found.passages.mean - exact) < 5 * found.passages.standard_error + 0.03 * exact
+
+
+def mean_passage_time(*, start: float, level: float, temperature: float) -> float:
+    """Mean time from `start` down to `level` for y = x + noise, by scale and speed on a grid in ln v."""
+    x = np.linspace(math.log(level), math.log(1e8), 200_001)
+    v, moments = np.exp(x), DATA.moments
+    heat = temperature * moments.noise(v)
+    drift = -4 * v * (moments.beta1 * v - moments.beta2) + 4 * v * heat
+    square = 16 * v * v * heat
+    exponent = np.concatenate([[0.0], np.cumsum(_middles(2 * drift / square * v) * np.diff(x))])
+    scale, speed = np.exp(-exponent), 2 / square * np.exp(exponent)
+    beyond = np.concatenate([np.cumsum((_middles(speed * v) * np.diff(x))[::-1])[::-1], [0.0]])
+    inside = _middles(scale * beyond * v) * np.diff(x)
+    return float(inside[v[1:] <= start].sum())
+
+
+def _middles(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (values[1:] + values[:-1]) / 2
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_a_start_at_the_level_has_passed_it(precision: Any) -> None:
+    """Whatever rounding makes of the start."""
+    for level in (0.1, 1 / 3, 0.7, 1.3):
+        found = result(
+            plan_of(
+                data=DATA,
+                dynamics=Sgf(0.05),
+                n_paths=20,
+                init=Balanced(level),
+                first_passage=level,
+                precision=precision,
+            )
+        )
+        assert found.passages is not None
+        assert found.passages.n_passed == 20
+        assert found.passages.mean == 0
 
 
 def test_mirrored_data_give_mirrored_paths() -> None:
