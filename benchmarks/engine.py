@@ -30,8 +30,9 @@ BARE = "equipoise, Euler, least accumulators"
 FULL = "equipoise, Euler, all accumulators"
 
 ALL_ACCUMULATORS: dict[str, Any] = {
-    "observables": ["value", "loss", "excess_loss", "imbalance", "noise", "sign", "norm"],
-    "n_records": 200,
+    "observables": ["value", "loss", "excess_loss", "imbalance", "noise", "sign", "norm", "autocorrelation"],
+    "n_records": 20,
+    "n_snapshots": 16,
     "burn_in": 0.5,
 }
 LEAST_ACCUMULATORS: dict[str, Any] = {"observables": ["value"], "n_records": 1, "burn_in": 0.999}

@@ -16,6 +16,8 @@ from equipoise_solver.ensembles.compiled import F8, I8, LANES, array_of, compile
 from equipoise_solver.errors import InvalidModelError, UnsupportedCombinationError
 from equipoise_solver.theory.moments import DataMoments
 
+ACROSS = 16
+"""Partial sums that run side by side: in a fixed order, and as many as fill a vector."""
 VALUE, LOSS, EXCESS_LOSS, IMBALANCE, NOISE, SIGN, NORM, AUTOCORRELATION = range(8)
 OBSERVABLES: dict[str, int] = {
     "value": VALUE,
@@ -85,18 +87,33 @@ def record(
     Lanes that are not finite are left out; `values` (LANES,) is overwritten; anchor (LANES,): v at the end of
     burn-in, NaN before it.
     """
+    parts = np.empty((3, ACROSS))
     for k in range(codes.shape[0]):
+        code = codes[k]
+        for j in range(LANES):
+            values[j] = observe(code, shown[0, j], shown[1, j], shown[2, j], anchor[j], scene)
+        for i in range(ACROSS):
+            parts[0, i] = 0.0
+            parts[1, i] = 0.0
+            parts[2, i] = 0.0
+        for j in range(0, LANES, ACROSS):
+            for i in range(ACROSS):
+                x = values[j + i]
+                there = abs(x) < np.inf
+                parts[0, i] += 1.0 if there else 0.0
+                parts[1, i] += x if there else 0.0
         n, total = 0.0, 0.0
-        for j in range(LANES):
-            values[j] = observe(codes[k], shown[0, j], shown[1, j], shown[2, j], anchor[j], scene)
-            if np.isfinite(values[j]):
-                n += 1.0
-                total += values[j]
+        for i in range(ACROSS):
+            n += parts[0, i]
+            total += parts[1, i]
         centre = total / n if n > 0.0 else 0.0
+        for j in range(0, LANES, ACROSS):
+            for i in range(ACROSS):
+                off = values[j + i] - centre
+                parts[2, i] += off * off if abs(values[j + i]) < np.inf else 0.0
         spread = 0.0
-        for j in range(LANES):
-            if np.isfinite(values[j]):
-                spread += (values[j] - centre) * (values[j] - centre)
+        for i in range(ACROSS):
+            spread += parts[2, i]
         count[b, k, place] = n
         mean[b, k, place] = centre
         squares[b, k, place] = spread

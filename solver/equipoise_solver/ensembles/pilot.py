@@ -17,7 +17,7 @@ from equipoise_solver.ensembles.compiled import LANES
 from equipoise_solver.ensembles.plan import MAX_STEP_PER_RATE, EnsemblePlan
 from equipoise_solver.ensembles.problem import Sgf
 
-SHARE = 16
+SHARE = 64
 """One path in so many is run again, whole blocks of them."""
 MAX_PATHS = 8192
 

@@ -65,7 +65,7 @@ STEPS_PER_SAMPLE = 32
 """Typical steps between two samples of a path with an adaptive clock."""
 SPACING = 1.5
 """Relaxation times between two samples of a path with a fixed clock."""
-MIN_SPACING, MAX_SPACING = 8, 64
+MIN_SPACING, MAX_SPACING = 8, 128
 """Fewest and most steps between two samples of a path with a fixed clock."""
 STEP_PER_RATE, STEP_PER_RATE_EXPLICIT = 0.16, 0.02
 """Default step, times the rate of the problem, of schemes of weak order 2 and 1."""
@@ -395,10 +395,10 @@ class EnsemblePlan:
         """Sample intervals per record, and steps per interval, of an SDE with a fixed clock."""
         assert self.duration is not None
         steps = self.duration / self.largest_step / self.n_records
-        per_record = max(1, round(steps / self.sample_spacing))
+        per_record = max(1, math.ceil(steps / self.sample_spacing - 1e-9))
         # Whole groups of steps in an interval, also of steps of twice the size.
-        groups = max(1, math.ceil(steps / per_record / (2 * GROUP) - 1e-9))
-        return per_record, 2 * GROUP * groups // self.coarsening
+        interval = 2 * GROUP * max(1, math.ceil(steps / per_record / (2 * GROUP) - 1e-9))
+        return per_record, interval // self.coarsening
 
     @cached_property
     def flow_steps(self) -> int:

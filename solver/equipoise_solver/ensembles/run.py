@@ -24,6 +24,7 @@ from equipoise_solver.ensembles.units import (
     N_PATH_MEANS,
     Arrays,
     Outcome,
+    aligned_copy,
     do_unit,
     kernels_of,
     start_shard,
@@ -63,8 +64,9 @@ def advance(
         agree to rounding, so a run may go on on another device. The last one keeps the final states of the
         last shard, "shard_state" of shape (blocks, n_state, LANES).
     """
-    own = {n: a.copy() for n, a in checkpoint.arrays.items() if not n.startswith(PILOT)}
-    its = {n.removeprefix(PILOT): a.copy() for n, a in checkpoint.arrays.items() if n.startswith(PILOT)}
+    arrays = {name: aligned_copy(array) for name, array in checkpoint.arrays.items()}
+    own = {name: array for name, array in arrays.items() if not name.startswith(PILOT)}
+    its = {name.removeprefix(PILOT): a for name, a in arrays.items() if name.startswith(PILOT)}
     scalars: Scalars = {**checkpoint.scalars, "lost": list(checkpoint.scalars["lost"])}
     pilot = pilot_of(plan)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
