@@ -3,6 +3,7 @@
 import os
 import re
 import reprlib
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,8 +26,9 @@ from equipoise_solver.tasks.work import Cost, LoadDataset, Work
 
 __all__ = ["CHECKPOINT_VERSION", "Checkpoint", "Cost", "LoadDataset", "Work", "prepare", "solve"]
 
-# Path-steps between two reports of progress: a fraction of a second of work.
-_REPORT_EVERY = 20_000_000
+# Path-steps before the first report of progress, and seconds between later ones.
+_FIRST_BUDGET = 20_000_000
+_REPORT_EVERY_S = 0.5
 
 _DEVICE = re.compile(r"auto|cpu|cuda:\d+")
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -107,8 +109,13 @@ def solve(
     work = prepare(spec, load_dataset=load_dataset, device=device)
     n_threads = threads or os.cpu_count() or 1
     checkpoint = work.begin()
+    budget = _FIRST_BUDGET
     while not checkpoint.is_done:
-        checkpoint = work.advance(checkpoint, _REPORT_EVERY, threads=n_threads)
+        start = time.perf_counter()
+        checkpoint = work.advance(checkpoint, budget, threads=n_threads)
+        elapsed = max(time.perf_counter() - start, 1e-3)
+        # The result does not depend on how the work is cut, so the clock may choose.
+        budget = int(budget * min(8.0, max(0.25, _REPORT_EVERY_S / elapsed)))
         if on_progress is not None:
             on_progress(checkpoint.fraction, checkpoint.live)
     return work.finish(checkpoint)

@@ -5,7 +5,7 @@ their fixed order, so any threads, budgets, chunks and restarts give the same bi
 paths run again at twice the step, which tells the bias of the step: see `pilot`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -70,11 +70,11 @@ def advance(
     scalars: Scalars = {**checkpoint.scalars, "lost": list(checkpoint.scalars["lost"])}
     pilot = pilot_of(plan)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        executor = pool if threads > 1 else None
-        done = _advance(plan, own, scalars, budget, executor, device)
+        run_all = pool.map if threads > 1 else map
+        done = _advance(plan, own, scalars, budget, threads, run_all, device)
         if pilot is not None and done < budget:
             scalars["pilot"] = {**scalars["pilot"], "lost": list(scalars["pilot"]["lost"])}
-            _advance(pilot, its, scalars["pilot"], budget - done, executor, device)
+            _advance(pilot, its, scalars["pilot"], budget - done, threads, run_all, device)
     return _checkpoint(plan, pilot, {**own, **{PILOT + name: a for name, a in its.items()}}, scalars)
 
 
@@ -102,7 +102,8 @@ def _advance(
     arrays: Arrays,
     scalars: Scalars,
     budget: float,
-    pool: ThreadPoolExecutor | None,
+    threads: int,
+    run_all: Callable[..., Iterable[Outcome]],
     device: str,
 ) -> float:
     """Do pieces of one run, changing its state, and return the path-steps done; 0 if nothing was left."""
@@ -117,7 +118,8 @@ def _advance(
         unit = schedule.unit(first)
         if unit.samples[0] == 0 and unit.blocks[0] == 0:
             arrays |= start_shard(plan, schedule, unit.shard)
-        wanted = max(1, int((start + budget - scalars["path_steps"]) / per_unit))
+        # As many pieces at least as there are threads: one alone would leave the others idle.
+        wanted = max(threads, int((start + budget - scalars["path_steps"]) / per_unit))
         if kernels.on_card is None:
             stop = min(schedule.row_end(first), schedule.n_units, first + wanted)
             units = [schedule.unit(i) for i in range(first, stop)]
@@ -125,7 +127,7 @@ def _advance(
             joined, stop = _joined(schedule, first, max(wanted, int(CARD_STEPS / per_unit)))
             units = [joined]
         work = [(plan, schedule, kernels, arrays, each) for each in units]
-        _merge(arrays, scalars, pool.map(do_unit, work) if pool is not None else map(do_unit, work))
+        _merge(arrays, scalars, run_all(do_unit, work))
         scalars["unit"] = stop
         if scalars["path_steps"] - start >= budget:
             break
