@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise_solver.diffusion.quadrature import Ends, Index, too_sharp
 from equipoise_solver.theory.coefficients import Array, Coefficients
-from equipoise_solver.theory.quadrature import Ends, Index, too_sharp
 
 # Where the terms that bend h are this small, h is straight to the last bit and is integrated analytically.
 _STRAIGHT = 1e-18

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise_solver.diffusion.quadrature import (
+    Ends,
+    integrate,
+    panels_from_edges,
+    resolve_slope,
+    with_heights,
+)
 from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.theory import closed_forms
 from equipoise_solver.theory.coefficients import Array, Coefficients
@@ -14,13 +21,6 @@ from equipoise_solver.theory.coordinates import LineCoordinate, SectorCoordinate
 from equipoise_solver.theory.extrema import barrier_and_maximum, highest_maximum
 from equipoise_solver.theory.integrals import DensityTable, density_table, size_moments
 from equipoise_solver.theory.laws import Density, InvertibleCoordinate
-from equipoise_solver.theory.quadrature import (
-    Ends,
-    integrate,
-    panels_from_edges,
-    resolve_slope,
-    with_heights,
-)
 from equipoise_solver.theory.walls import GapCoordinate, WallCoordinate
 
 _AT_ZERO = np.zeros(1)

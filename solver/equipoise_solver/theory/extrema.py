@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise_solver.theory.quadrature import Array, Index, Panels
+from equipoise_solver.diffusion.quadrature import Array, Index, Panels
 
 _SECTIONS = 32
 _ROUNDS = 11  # 32**11 = 2**55: from the distance of two nodes to the last bit.

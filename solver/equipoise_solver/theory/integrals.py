@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.polynomial import legendre
 
-from equipoise_solver.theory.quadrature import (
+from equipoise_solver.diffusion.quadrature import (
     INTEGRATE_SERIES,
     NODES,
     ORDER,

@@ -8,11 +8,11 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from equipoise_solver.diffusion.quadrature import Index
 from equipoise_solver.theory.boundaries import Boundary
 from equipoise_solver.theory.closed_forms import Regime
 from equipoise_solver.theory.coefficients import Array
 from equipoise_solver.theory.integrals import DensityTable
-from equipoise_solver.theory.quadrature import Index
 
 _SURVEY = 20_001
 _LEAST = 1e-300

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equipoise_solver.diffusion.quadrature import integrate, panels_from_edges
 from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.theory import closed_forms
 from equipoise_solver.theory.coefficients import Array, Coefficients, network_coefficients
@@ -17,7 +18,6 @@ from equipoise_solver.theory.extrema import highest_maximum
 from equipoise_solver.theory.integrals import size_moments
 from equipoise_solver.theory.moments import DataMoments
 from equipoise_solver.theory.phases import law_of
-from equipoise_solver.theory.quadrature import integrate, panels_from_edges
 
 # Points integrated together: enough to amortise numpy's calls, few enough for panels to stay in the cache.
 _CHUNK = 64

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise_solver.diffusion.quadrature import Ends, Index
 from equipoise_solver.theory.coefficients import Array, Coefficients
 from equipoise_solver.theory.coordinates import spread
-from equipoise_solver.theory.quadrature import Ends, Index
 
 _STRAIGHT = 1e-18
 

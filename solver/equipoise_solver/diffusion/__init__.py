@@ -1,0 +1,1 @@
+"""Any one-dimensional diffusion on an interval with regular or singular ends."""
