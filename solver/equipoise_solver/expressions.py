@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
-_NUMPY: dict[str, Callable[..., Any]] = {
+NUMPY: dict[str, Callable[..., Any]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,
@@ -49,8 +50,10 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "**": np.power,
     "min": np.minimum,
     "max": np.maximum,
+    "negative": np.negative,
     **{name: getattr(np, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "abs", "sign")},
 }
+"""What each operation and function means for arrays."""
 Array = NDArray[np.float64]
 
 
@@ -79,24 +82,32 @@ class Node:
 
     def evaluate(self, values: Mapping[str, Array | float]) -> Array:
         """Its value where the names have these values; NaN or infinite where it has none."""
+        arrays = {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
         with np.errstate(all="ignore"):
-            return np.asarray(self._evaluate(values), dtype=np.float64)
+            return np.asarray(self.evaluate_with(NUMPY, arrays, number=np.float64), dtype=np.float64)
 
-    def _evaluate(self, values: Mapping[str, Array | float]) -> Any:
-        match self.kind:
-            case "number":
-                return np.float64(self.value)
-            case "name":
-                return np.asarray(values[self.name], dtype=np.float64)
-            case "negative":
-                return np.negative(self.parts[0]._evaluate(values))
-            case kind:
-                first, *others = (part._evaluate(values) for part in self.parts)
-                if not others:
-                    return _NUMPY[kind](first)
-                for other in others:
-                    first = _NUMPY[kind](first, other)
-                return first
+    def evaluate_with(
+        self,
+        operations: Mapping[str, Callable[..., Any]],
+        values: Mapping[str, Any],
+        *,
+        number: Callable[[float], Any] = float,
+    ) -> Any:
+        """Its value in any arithmetic: mpmath, intervals, dual numbers.
+
+        Args:
+            operations: meaning of the operators of OPERATORS, "negative" and the FUNCTIONS, as in NUMPY;
+                min and max are given two numbers at a time.
+            values: of the names that occur in it.
+            number: makes a number of that arithmetic out of one that is written in the expression.
+        """
+        if self.kind == "number":
+            return number(self.value)
+        if self.kind == "name":
+            return values[self.name]
+        parts = [part.evaluate_with(operations, values, number=number) for part in self.parts]
+        operation = operations[self.kind]
+        return reduce(operation, parts) if self.kind in ("min", "max") else operation(*parts)
 
 
 def parse(text: str, *, parameters: tuple[str, ...] = (), field: str = "expression") -> Node:

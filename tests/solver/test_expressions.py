@@ -1,8 +1,10 @@
 """Expressions mean what arithmetic means, and anything else is refused where it stands."""
 
 import math
+import operator
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,6 +36,25 @@ def test_meaning(text: str, value: Any) -> None:
     """The usual precedence: powers bind first and to the right, differences and quotients go left."""
     tree = parse(text, parameters=("k", "m"))
     np.testing.assert_allclose(tree.evaluate({"x": X, "k": 0.7, "m": -1.2}), value, rtol=1e-14)
+
+
+def test_any_arithmetic_evaluates() -> None:
+    """The same tree is evaluated to 40 digits when the operations are those of mpmath."""
+    operations = {
+        "+": operator.add,
+        "*": operator.mul,
+        "/": operator.truediv,
+        "**": operator.pow,
+        "negative": operator.neg,
+        "min": min,
+        "exp": mpmath.exp,
+    }
+    tree = parse("exp(-k*x)**2/3 + min(x, 5, k)", parameters=("k",))
+    with mpmath.workdps(40):
+        value = tree.evaluate_with(
+            operations, {"x": mpmath.mpf(2), "k": mpmath.mpf(1) / 3}, number=mpmath.mpf
+        )
+        assert abs(value - (mpmath.exp(-mpmath.mpf(4) / 3) / 3 + mpmath.mpf(1) / 3)) < mpmath.mpf(10) ** -39
 
 
 def test_names_are_listed() -> None:
