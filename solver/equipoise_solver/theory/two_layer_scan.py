@@ -19,7 +19,7 @@ from numba import types
 from equipoise_solver.theory.coefficients import Array, Coefficients
 from equipoise_solver.theory.two_layer_scan_kernel import LEVELS, integrate_all
 
-_COARSEST_STEP = 0.2
+_COARSEST_STEP = 0.28
 _REACH = 30.0  # In s: enough for T within 1e-10 of Tc.
 _BLOCK = 1024  # Points per task of a thread, some 10 ms.
 _COLUMNS = ("temperature", "alpha1", "root", "floor", "beta1", "beta2")

@@ -21,16 +21,16 @@ import numpy as np
 
 from equipoise_solver.theory.coefficients import Array
 
-LEVELS = 4
+LEVELS = 5
 """Halvings of the step, at most; the coarsest step is 2**(LEVELS - 1) times the step of the table."""
 _SCALE = 2.0  # In u; a narrow law takes _WIDTHS of its widths instead.
 _WIDTHS = 2.0
 _LEAST_WIDTH = 1e-6  # Relative to v; below, the exponent has no digits left.
 _FAR = -30.0  # u - center below which x is a pure exponential of u.
-_NEGLIGIBLE = 1e-19
+_NEGLIGIBLE = 1e-16
 # Two rules, one with twice the step, that agree to this are far better than this, the finer one; the second
 # bound is for the exact identity E[force + T g] = 0, after allowing for so many units of rounding.
-_AGREEMENT = 1e-8
+_AGREEMENT = 1e-7
 _BALANCE = 3e-11
 _ROUNDINGS = 16.0 * 2.3e-16
 
@@ -133,16 +133,20 @@ def _node(c: _Center, distance: float) -> tuple[float, float, float]:
     rise = math.expm1(distance) if abs(distance) < 0.5 else stretch - 1.0
     shrink = 1.0 / (1.0 + c.x / c.span * rise)
     turn = c.x * c.y / c.span * rise * shrink
+    x, y = c.x * stretch * shrink, c.y * shrink
     half = math.sin(0.5 * turn)
     sine, versine = 2.0 * half * math.cos(0.5 * turn), 2.0 * half * half
-    x, y = c.x * stretch * shrink, c.y * shrink
+    # The sines of x and y relative to those at the center, and the logarithm of the first.
     gain, loss = sine * c.cot_x - versine, -sine * c.cot_y - versine
-    log_x = math.log1p(gain) if gain > -0.5 else math.log(_sine(x, y, c) / c.sin_x)
-    sin_y = c.sin_y * (1.0 + loss) if loss > -0.5 else _sine(y, x, c)
-    log_y = math.log1p(loss) if loss > -0.5 else math.log(sin_y / c.sin_y)
-    weight = stretch * shrink * shrink * math.exp((c.rate - 1.0) * log_x + 1.5 * log_y - c.tilt * turn)
-    offset = c.pole * sine / (sin_y * c.sin_y)
-    v = c.value + offset if distance > -0.5 else c.radius * c.sin_x * math.exp(log_x) / sin_y
+    ratio_x = 1.0 + gain if gain > -0.5 else _sine(x, y, c) / c.sin_x
+    ratio_y = 1.0 + loss if loss > -0.5 else _sine(y, x, c) / c.sin_y
+    log_x = math.log(ratio_x)
+    if abs(gain) < 0.25 and ratio_x != 1.0:
+        log_x *= gain / (ratio_x - 1.0)  # Undoes the rounding of 1 + gain.
+    fall = ratio_y * math.sqrt(ratio_y)
+    weight = stretch * shrink * shrink * fall * math.exp((c.rate - 1.0) * log_x - c.tilt * turn)
+    offset = c.pole * sine / (ratio_y * c.sin_y * c.sin_y)
+    v = c.value + offset if distance > -0.5 else c.value * ratio_x / ratio_y
     return weight, offset, v
 
 
@@ -170,8 +174,7 @@ def _add_side(
         sums[2] += weight * v * v
         sums[3] += weight * offset
         sums[4] += weight * offset * offset
-        spread = side < 0.0 or weight * offset * offset <= _NEGLIGIBLE * sums[4]
-        if weight <= _NEGLIGIBLE * sums[0] and spread:
+        if weight <= _NEGLIGIBLE * sums[0] and weight * offset * offset <= _NEGLIGIBLE * sums[4]:
             return True
     return False
 
