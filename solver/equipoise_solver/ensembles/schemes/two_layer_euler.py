@@ -13,6 +13,7 @@ import numpy as np
 from equipoise_solver.ensembles.compiled import GROUP, LANES, inlined
 from equipoise_solver.ensembles.device import fma, like
 from equipoise_solver.ensembles.schemes.explicit import escape_bound
+from equipoise_solver.ensembles.schemes.groups import column
 from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
 from equipoise_solver.ensembles.schemes.two_layers import extra, product_of
 from equipoise_solver.ensembles.schemes.two_layers import extra_of as extra_of  # For `cuda.kernels`.
@@ -27,6 +28,14 @@ def move(u: Any, w: Any, noise: Any, p: Any) -> Any:
     heat = fma(v, half - p[3], p[4])
     force = fma(-noise, math.sqrt(heat), fma(p[0], v, -p[1]))
     return fma(-w, force, p[5] * u), fma(-u, force, p[5] * w)
+
+
+@inlined
+def group(u: Any, w: Any, noise: Any, p: Any) -> Any:
+    """GROUP steps; see `groups`."""
+    for i in range(GROUP):
+        u, w = move(u, w, like(u, noise[i]), p)
+    return u, w, GROUP
 
 
 @inlined
@@ -45,11 +54,7 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     """GROUP steps of every lane; state = (u, w); see `compiled.step_signature`."""
     p = _numbers(state[0, 0], numbers)
     for j in range(LANES):
-        u, w = state[0, j], state[1, j]
-        for i in range(GROUP):
-            u, w = move(u, w, like(u, noise[i, j]), p)
-        state[0, j] = u
-        state[1, j] = w
+        state[0, j], state[1, j], _ = group(state[0, j], state[1, j], column(noise, j), p)
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
