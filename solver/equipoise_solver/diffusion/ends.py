@@ -161,9 +161,7 @@ def _plain_sample(diffusion: Diffusion, tree: Node, limit: float, rest: Array) -
     near = diffusion.tree_near(tree, limit, rest)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = near.total
-        good = np.isfinite(value) & (value != 0) & (near.total_error <= _TRUSTED * np.abs(value))
-        if near.limit == 0:
-            good = np.isfinite(value) & (value != 0) & (near.error <= _TRUSTED * np.abs(value))
+        good = np.isfinite(value) & (value != 0) & (near.safe_error <= _TRUSTED * np.abs(value))
         return (np.sign(value), np.log(np.abs(value))) if np.all(good) else None
 
 

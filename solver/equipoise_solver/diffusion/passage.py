@@ -184,25 +184,31 @@ def _to_level(profile: Profile, start: float, *, level: float | None, upwards: b
     def behind(density: Positive) -> Positive:
         return integral_from_low(density) if upwards else integral_to_high(density)
 
-    def ahead(density: Positive) -> float:
-        if upwards:
-            return float(integral_to_high(density, stop=stop).edges[at])
-        return float(integral_from_low(density, start=stop).edges[at])
+    def ahead(density: Positive) -> Positive:
+        return integral_to_high(density, stop=stop) if upwards else integral_from_low(density, start=stop)
 
     scale, speed, log_probability = fine.scale, fine.speed, 0.0
     if end.absorbs:
-        reach = behind(scale)
-        rest = ahead(scale)
-        log_probability = float(reach.edges[at] - np.logaddexp(reach.edges[at], rest))
+        reach = _probability(behind(scale), ahead(scale), scale, sign=1.0 if upwards else -1.0)
+        log_probability = float(reach.edges[at])
         scale, speed = scale * reach.power(-2), speed * reach.power(2)
     behind_speed = behind(speed)
     if np.isposinf(behind_speed.edges[at]):
         return PassageTime(math.exp(log_probability), math.inf, math.nan, log_probability, math.inf)
-    log_mean = ahead(scale * behind_speed)
+    log_mean = float(ahead(scale * behind_speed).edges[at])
     inner = behind(scale * behind_speed.power(2))
-    log_variance = _LOG_TWO + ahead(scale * inner)
+    log_variance = _LOG_TWO + float(ahead(scale * inner).edges[at])
     variance = _exp(log_variance) if math.isfinite(log_mean) else math.nan
     return PassageTime(math.exp(log_probability), _exp(log_mean), variance, log_probability, log_mean)
+
+
+def _probability(behind: Positive, ahead: Positive, scale: Positive, *, sign: float) -> Positive:
+    """behind/(behind + ahead), of order 0: to reach what is ahead before what is behind."""
+    rest = behind.rest - np.logaddexp(behind.rest, ahead.rest)
+    edges = behind.edges - np.logaddexp(behind.edges, ahead.edges)
+    total = np.logaddexp(behind.rest, ahead.rest)
+    log_slope = np.minimum(scale.rest + ahead.rest - behind.rest - total, 700.0)
+    return Positive(behind.mesh, 0, rest, edges, sign * np.exp(log_slope))
 
 
 def _exp(log: float) -> float:

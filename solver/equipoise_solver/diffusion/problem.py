@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from equipoise_solver.diffusion.derivative import derivative, operation
+from equipoise_solver.diffusion.inspection import check_inside
 from equipoise_solver.diffusion.near_end import Array, Near, evaluate_near
 from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.expressions import Node, parse
@@ -89,7 +90,9 @@ def from_expressions(
         drift_tree = _ito_drift(drift_tree, noise_tree)
     elif interpretation != "ito":
         raise InvalidModelError("interpretation", given=interpretation, allowed="'ito' or 'stratonovich'")
-    return Diffusion(low, high, drift_tree, noise_tree, values)
+    diffusion = Diffusion(low, high, drift_tree, noise_tree, values)
+    check_inside(diffusion)
+    return diffusion
 
 
 def _ito_drift(drift: Node, noise: Node) -> Node:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equipoise_solver.diffusion.derivative import operation
-from equipoise_solver.diffusion.near_end import Array, Near, evaluate_near
+from equipoise_solver.diffusion.near_end import Array
 from equipoise_solver.expressions import Node
 
 if TYPE_CHECKING:
@@ -61,13 +61,18 @@ def kinks(diffusion: Diffusion, coordinate: Coordinate) -> Iterator[float]:
 
 def anchored_value(tree: Node, diffusion: Diffusion, coordinate: Coordinate, y: Array) -> Array:
     """An expression of the problem at y, precise next to finite ends."""
+    return anchored(tree, diffusion, coordinate, y)[0]
+
+
+def anchored(tree: Node, diffusion: Diffusion, coordinate: Coordinate, y: Array) -> tuple[Array, Array]:
+    """An expression of the problem at y, and its error by rounding."""
     limit, rest = coordinate.anchored(y)
-    result = np.empty_like(rest)
-    for end in np.unique(limit):
-        here = limit == end
-        x = Near(float(end), rest[here], np.zeros_like(rest[here]))
-        result[here] = evaluate_near(tree, diffusion.parameters, x).total
-    return result
+    value, error = np.empty_like(rest), np.empty_like(rest)
+    for point in np.unique(limit):
+        here = limit == point
+        near = diffusion.tree_near(tree, float(point), rest[here])
+        value[here], error[here] = near.total, near.safe_error
+    return value, error
 
 
 def _switches(tree: Node) -> list[Node]:
