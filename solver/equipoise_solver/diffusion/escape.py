@@ -45,7 +45,8 @@ class Escape:
         passage: the exact time.
         kramers_time: mean time by Kramers' formula, [time]; inf beyond the largest number.
         log_kramers_time: its logarithm.
-        ratio: exact mean time over that of Kramers; tends to 1 as the barrier grows.
+        ratio: exact over Kramers' time, tends to 1 as the barrier grows. Where paths may be lost on the other
+            side the exact time is the inverse rate towards this one, mean/probability.
     """
 
     well: float
@@ -117,7 +118,8 @@ def escape(
     prefactor = math.log(2.0 * math.pi) + math.log(noise[1] / noise[0]) - 0.5 * curvature
     log_kramers = prefactor + barrier
     kramers = math.exp(log_kramers) if log_kramers < 709.0 else math.inf
-    ratio = math.exp(passage.log_mean - log_kramers) if passage.log_mean < math.inf else math.inf
+    log_exact = passage.log_mean - passage.log_probability
+    ratio = math.exp(log_exact - log_kramers) if log_exact < math.inf else math.inf
     return Escape(bottom.x, saddle.x, target, barrier, passage, kramers, log_kramers, ratio)
 
 

@@ -13,7 +13,7 @@ from equipoise_solver.diffusion.quadrature import WEIGHTS
 
 
 class Expectation:
-    """Averages over the law whose density in y is proportional to a Positive function that can be integrated.
+    """Averages over the law whose density in y is proportional to a Positive function of one order.
 
     Attributes:
         density: proportional to the law's density in y.
@@ -28,10 +28,11 @@ class Expectation:
         self.density = density
         mesh = density.mesh
         middle = int(np.argmin(np.abs(mesh.edges)))
-        self.peak = int(np.argmax(density.order * mesh.heights(middle) + density.edges))
+        order = density.order[0]
+        self.peak = int(np.argmax(order * mesh.heights(middle) + density.edges))
         self.heights = mesh.heights(self.peak)
-        start = density.order * self.heights
-        panels = log_total(density) + start[:-1]
+        start = order * self.heights
+        panels = log_total(density, self.heights)
         rates = density.rates()
         tails = np.array(
             [
@@ -54,7 +55,7 @@ class Expectation:
         """
         density, half = self.density, self.density.mesh.half
         steep = is_steep(density.slope, half)
-        log = density.order * density.mesh.within + density.rest + self._start[:-1, None]
+        log = density.order[:, None] * density.mesh.within + density.rest + self._start[:-1, None]
         weight = np.exp(log[~steep]) * (WEIGHTS * half[~steep, None])
         parts = [np.sum(weight * values[~steep], axis=1), self._steep(values, steep)]
         low, high = density.rates()
@@ -72,5 +73,5 @@ class Expectation:
 
     def log_edges(self, part: Positive) -> Array:
         """log of a function of the density's order at the edges, in units of the density's integral."""
-        result: Array = part.edges + part.order * self.heights - self.log_norm
+        result: Array = part.edges + part.order[0] * self.heights - self.log_norm
         return result

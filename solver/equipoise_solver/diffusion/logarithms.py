@@ -1,7 +1,9 @@
 """Positive functions of y by their logarithms: products, and integrals from either end.
 
 A function is exp(order*S + rest): with the order kept apart, S of thousands of decades costs no digits.
-The scale density has order 1, the speed density order -1, and their product order 0.
+The scale density has order 1, the speed density order -1, and their product order 0. The integral of the
+scale density follows it up to its peak and is constant behind: there it has order 0. Orders may therefore
+change at one edge, and S is then measured from that edge.
 """
 
 from __future__ import annotations
@@ -35,14 +37,14 @@ class Positive:
 
     Attributes:
         mesh: where it is known.
-        order: how many times S is in its logarithm.
+        order: how many times S is in its logarithm, on each panel.
         rest: at the nodes, (panel, node).
         edges: rest at the edges, (panel + 1,).
         slope: d(logarithm)/dy at the nodes, S included.
     """
 
     mesh: Mesh
-    order: int
+    order: Array
     rest: Array
     edges: Array
     slope: Array
@@ -67,9 +69,8 @@ class Positive:
         last = max(int(np.searchsorted(y, y[-1] - 0.9, side="right")) - 1, 0)
         low = float(self.edges[first] - self.edges[0]) / float(y[first] - y[0])
         high = float(self.edges[-1] - self.edges[last]) / float(y[-1] - y[last])
-        if self.order:
-            low += self.order * float((tilt[0] @ TO_EDGES)[0])
-            high += self.order * float((tilt[-1] @ TO_EDGES)[1])
+        low += float(self.order[0]) * float((tilt[0] @ TO_EDGES)[0]) if self.order[0] else 0.0
+        high += float(self.order[-1]) * float((tilt[-1] @ TO_EDGES)[1]) if self.order[-1] else 0.0
         return low, high
 
     def power(self, exponent: int) -> Positive:
@@ -82,10 +83,16 @@ class Positive:
             self.slope * exponent,
         )
 
-    def log_ratio(self, one: int, two: int) -> float:
-        """log of its value at edge one over that at edge two."""
-        rise = math.fsum(self.mesh.rise[min(one, two) : max(one, two)])
-        return float(self.edges[one] - self.edges[two]) + self.order * (rise if one > two else -rise)
+    def with_order(self, order: Array, edge: int) -> Positive:
+        """The same function with other orders, which change at an edge, S measured from there."""
+        heights = self.mesh.heights(edge)
+        change = self.order - order
+        nodes = heights[:-1, None] + self.mesh.within
+        # An edge belongs to the panel on the far side from the origin, where S is 0.
+        edges = np.concatenate([change[:edge], [0.0], change[edge:]])
+        return Positive(
+            self.mesh, order, self.rest + change[:, None] * nodes, self.edges + edges * heights, self.slope
+        )
 
     def scaled(self, log_factor: float) -> Positive:
         """exp(log_factor) times it."""
@@ -94,17 +101,17 @@ class Positive:
 
 def scale_density(mesh: Mesh) -> Positive:
     """The density of the scale measure in y."""
-    return _base(mesh, 1, mesh.log_jacobian)
+    return _base(mesh, 1.0, mesh.log_jacobian)
 
 
 def speed_density(mesh: Mesh) -> Positive:
     """The density of the speed measure in y."""
-    return _base(mesh, -1, mesh.log_rate)
+    return _base(mesh, -1.0, mesh.log_rate)
 
 
-def _base(mesh: Mesh, order: int, rest: Array) -> Positive:
+def _base(mesh: Mesh, order: float, rest: Array) -> Positive:
     slope = order * mesh.slope + rest @ TO_DERIVATIVE / mesh.half[:, None]
-    return Positive(mesh, order, rest, edge_values(rest), slope)
+    return Positive(mesh, np.full(mesh.rise.size, order), rest, edge_values(rest), slope)
 
 
 def edge_values(values: Array) -> Array:
@@ -126,16 +133,14 @@ def integral_from_low(density: Positive, *, start: int | None = None) -> Positiv
         start = 0
         rate = density.rates()[0]
         tail = density.edges[0] - math.log(rate) if rate > _FLAT else math.inf
-    local, total = _local(density)
+    local, total = _local(density, upwards=True)
     drop = -density.order * mesh.rise
-    edges = np.empty(mesh.edges.size)
-    edges[: start + 1] = -math.inf
-    edges[start] = tail
-    level = tail
+    edges = np.full(mesh.edges.size, -math.inf)
+    edges[start] = level = tail
     for k, (step, shift) in enumerate(zip(total[start:].tolist(), drop[start:].tolist(), strict=True), start):
-        level = _log_sum(level, step) + shift
+        level = _log_sum(level + shift, step)
         edges[k + 1] = level
-    rest = np.logaddexp(edges[:-1, None], local) - density.order * mesh.within
+    rest = np.logaddexp(edges[:-1, None] - density.order[:, None] * mesh.within, local)
     rest[:start] = -math.inf
     return Positive(mesh, density.order, rest, edges, _own_slope(density, rest))
 
@@ -153,12 +158,11 @@ def integral_to_high(density: Positive, *, stop: int | None = None) -> Positive:
     lift = density.order * mesh.rise
     edges = np.full(n + 1, -math.inf)
     edges[stop] = level = tail
-    # Local integrals are relative to S at the left edge: what comes from the right is brought there.
     for k in range(stop - 1, -1, -1):
-        level = _log_sum(level + lift[k], total[k])
+        level = _log_sum(level + float(lift[k]), float(total[k]))
         edges[k] = level
-    beyond = (edges[1:] + lift)[:, None]
-    rest = np.logaddexp(beyond, local) - density.order * mesh.within
+    beyond = edges[1:, None] + density.order[:, None] * (mesh.rise[:, None] - mesh.within)
+    rest = np.logaddexp(beyond, local)
     rest[stop:] = -math.inf
     return Positive(mesh, density.order, rest, edges, -_own_slope(density, rest))
 
@@ -177,54 +181,65 @@ def _log_sum(a: float, b: float) -> float:
     return high + math.log1p(math.exp(low - high))
 
 
-def _local(density: Positive, *, upwards: bool = True) -> tuple[Array, Array]:
-    """Logarithms of the integrals from the left edge to the nodes (or from the nodes to the right edge), and
-    over the panels, in units of exp(order*S) at the left edge.
+def log_total(density: Positive, heights: Array) -> Array:
+    """Logarithms of the integrals over the panels; heights is S at the edges."""
+    up, down = (_local(density, upwards=upwards)[1] for upwards in (True, False))
+    at_left, at_right = density.order * heights[:-1], density.order * heights[1:]
+    return np.where(at_right > at_left, up + at_right, down + at_left)
+
+
+def _local(density: Positive, *, upwards: bool) -> tuple[Array, Array]:
+    """Logarithms of integrals, each in units of exp(order*S) where it ends.
+
+    They start at the left edge and end at the nodes and at the right edge, or else start at the right edge
+    and end, backwards, at the nodes and at the left edge.
     """
     mesh, half = density.mesh, density.mesh.half
-    log = density.order * mesh.within + density.rest
+    shift = density.order[:, None] * (mesh.within if upwards else mesh.within - mesh.rise[:, None])
     steep = is_steep(density.slope, half) & np.all(np.isfinite(density.rest), axis=1)
-    nodes, total = np.empty_like(log), np.empty(half.size)
-    nodes[~steep], total[~steep] = _plain(log[~steep], half[~steep], upwards)
+    nodes, total = np.empty_like(shift), np.empty(half.size)
+    nodes[~steep], total[~steep] = _plain(density, shift, ~steep, upwards)
     if np.any(steep):
-        ends = log_at_ends(density, steep)
-        nodes[steep], total[steep] = _steep(log[steep], ends, density.slope[steep], half[steep], upwards)
+        nodes[steep], total[steep] = _steep(density, shift, steep, upwards)
     return nodes, total
 
 
-def log_total(density: Positive) -> Array:
-    """Logarithms of the integrals over the panels, in units of exp(order*S) at their left edges."""
-    return _local(density)[1]
-
-
-def _plain(log: Array, half: Array, upwards: bool) -> tuple[Array, Array]:
+def _plain(density: Positive, shift: Array, rows: Flags, upwards: bool) -> tuple[Array, Array]:
+    """By Gauss-Legendre quadrature; shift is order*S relative to where the integrals start."""
+    log, half = (shift + density.rest)[rows], density.mesh.half[rows]
     peak = log.max(axis=1, initial=-math.inf)
     peak = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         value = np.exp(log - peak[:, None])
         part = value @ TO_ANTIDERIVATIVE if upwards else (value[:, ::-1] @ TO_ANTIDERIVATIVE)[:, ::-1]
-        shift = (peak + np.log(half))[:, None]
-        return np.log(np.maximum(part, 0.0)) + shift, np.log(value @ WEIGHTS) + shift[:, 0]
+        unit = (peak + np.log(half))[:, None]
+        nodes = np.log(np.maximum(part, 0.0)) + unit - shift[rows]
+        total = np.log(value @ WEIGHTS) + unit[:, 0]
+    rise = (density.order * density.mesh.rise)[rows]
+    return nodes, total - rise if upwards else total + rise
 
 
-def log_at_ends(density: Positive, rows: Flags) -> Array:
-    """The logarithm at both edges of some panels, relative to order*S at the left edge, (panel, 2)."""
-    rise = density.order * density.mesh.rise
-    result: Array = np.stack([density.edges[:-1], density.edges[1:] + rise], axis=1)[rows]
-    return result
-
-
-def _steep(log: Array, ends: Array, slope: Array, half: Array, upwards: bool) -> tuple[Array, Array]:
-    p = levin(slope, half)
-    at_nodes = log + np.log(np.abs(p))
-    at_ends = ends + np.log(np.abs(p @ TO_EDGES))
-    first, last = at_ends[:, 0], at_ends[:, 1]
-    fixed = (first if upwards else last)[:, None]
-    return _log_difference(at_nodes, fixed), _log_difference(first, last)
+def _steep(density: Positive, shift: Array, rows: Flags, upwards: bool) -> tuple[Array, Array]:
+    """From the slow solution p: the integral is p*exp(f) where it ends minus p*exp(f) where it starts."""
+    p = levin(density.slope[rows], density.mesh.half[rows])
+    ends = np.log(np.abs(p @ TO_EDGES))
+    left, right = density.edges[:-1][rows] + ends[:, 0], density.edges[1:][rows] + ends[:, 1]
+    first, last = (left, right) if upwards else (right, left)
+    rise = (density.order * density.mesh.rise)[rows]
+    at_nodes = density.rest[rows] + np.log(np.abs(p))
+    nodes = _log_difference(at_nodes, first[:, None] - shift[rows])
+    return nodes, _log_difference(last, first - rise if upwards else first + rise)
 
 
 def _log_difference(a: Array, b: Array) -> Array:
     """log|exp(a) - exp(b)|."""
     with np.errstate(divide="ignore", invalid="ignore"):
         result: Array = np.maximum(a, b) + np.log(-np.expm1(-np.abs(a - b)))
+    return result
+
+
+def log_at_ends(density: Positive, rows: Flags) -> Array:
+    """The logarithm at both edges of some panels, relative to order*S at the left edge, (panel, 2)."""
+    rise = density.order * density.mesh.rise
+    result: Array = np.stack([density.edges[:-1], density.edges[1:] + rise], axis=1)[rows]
     return result

@@ -93,7 +93,11 @@ def _out_of(profile: Profile, start: float, low: float | None, high: float | Non
 
 
 class _Walk:
-    """Scale measures from both levels, on a mesh with edges at start and levels."""
+    """Scale measures from both levels, on a mesh with edges at start and levels.
+
+    `middle` is the edge at which both are about equal: below, what is measured from the lower level follows
+    S and what is measured from the upper one does not; above it is the other way round.
+    """
 
     def __init__(
         self,
@@ -111,24 +115,42 @@ class _Walk:
         place = dict(zip(("start", *levels), index.tolist(), strict=True))
         self.at = place["start"]
         self.first, self.last = place.get("low"), place.get("high")
-        self.below = integral_from_low(self.profile.scale, start=self.first)
-        self.above = integral_to_high(self.profile.scale, stop=self.last)
+        scale = self.profile.scale
+        self.middle = middle_edge(self.from_first(scale), self.to_last(scale))
+        self.below = self.from_first(scale.with_order(self.orders(1.0, 0.0), self.middle))
+        self.above = self.to_last(scale.with_order(self.orders(0.0, 1.0), self.middle))
+        self.log_length = float(np.logaddexp(self.below.edges[self.middle], self.above.edges[self.middle]))
+
+    def orders(self, left: float, right: float) -> Array:
+        """One order below the middle and another above."""
+        panel = np.arange(self.profile.mesh.rise.size)
+        return np.where(panel < self.middle, left, right)
+
+    def from_first(self, density: Positive) -> Positive:
+        """The integral from the lower level."""
+        return integral_from_low(density, start=self.first)
+
+    def to_last(self, density: Positive) -> Positive:
+        """The integral to the upper level."""
+        return integral_to_high(density, stop=self.last)
+
+    def _log_at_start(self, positive: Positive) -> float:
+        height = float(self.profile.mesh.heights(self.middle)[self.at])
+        order = float(positive.order[self.at - 1 if self.at > self.middle else self.at])
+        return float(positive.edges[self.at]) + (order * height if order else 0.0)
 
     def average(self, weight: Positive) -> float:
         """log of the integral of Green's function of start times a weight (of order -1)."""
-        left = integral_from_low(self.below * weight, start=self.first)
-        right = integral_to_high(self.above * weight, stop=self.last)
-        terms = (
-            self.above.edges[self.at] + left.edges[self.at],
-            self.below.edges[self.at] + right.edges[self.at],
-        )
-        total = np.logaddexp(self.above.edges[self.at], self.below.edges[self.at])
-        return float(np.logaddexp(*terms) - total)
+        left, right = self.from_first(self.below * weight), self.to_last(self.above * weight)
+        first = self._log_at_start(self.above) + self._log_at_start(left)
+        second = self._log_at_start(self.below) + self._log_at_start(right)
+        return float(np.logaddexp(first, second)) - self.log_length
 
     def _sides(self) -> tuple[Positive, Positive]:
-        speed = self.profile.speed
-        left = integral_from_low(self.below * speed, start=self.first)
-        return left, integral_to_high(self.above * speed, stop=self.last)
+        """The integrals of S(low, .] dM from below and of S(., high] dM from above, both of order -1."""
+        speed, orders = self.profile.speed, self.orders(-1.0, -1.0)
+        left = self.from_first(self.below * speed).with_order(orders, self.middle)
+        return left, self.to_last(self.above * speed).with_order(orders, self.middle)
 
     def crossing(self) -> float | None:
         """y at which the mean time is largest, if that is inside a steep panel."""
@@ -146,21 +168,24 @@ class _Walk:
     def spread(self) -> Positive:
         """noise**2 (dT/dx)**2 m in y, T the mean time: 2 s (J - I)**2/S(a, b]**2."""
         left, right = self._sides()
-        slope = (self.profile.speed * self.below, self.profile.speed * self.above)
+        speed, orders = self.profile.speed, self.orders(-1.0, -1.0)
+        falls = (self.below * speed).with_order(orders, self.middle).rest
+        rises = (self.above * speed).with_order(orders, self.middle).rest
         with np.errstate(divide="ignore", invalid="ignore"):
-            rest = _log_gap(right.rest, left.rest)
-            edges = _log_gap(right.edges, left.edges)
-            sign = np.sign(left.rest - right.rest)
-            change = sign * np.exp(np.logaddexp(slope[0].rest, slope[1].rest) - rest)
-        gap = Positive(self.profile.mesh, 0, rest, edges, np.where(np.isfinite(change), change, 0.0))
-        length = Positive(
-            self.profile.mesh,
-            1,
-            np.logaddexp(self.below.rest, self.above.rest),
-            np.logaddexp(self.below.edges, self.above.edges),
-            np.zeros_like(rest),
-        )
-        return (self.profile.scale * gap * gap * length.power(-2)).scaled(_LOG_TWO)
+            rest, edges = _log_gap(right.rest, left.rest), _log_gap(right.edges, left.edges)
+            change = np.sign(left.rest - right.rest) * np.exp(np.logaddexp(falls, rises) - rest)
+        change = np.where(np.isfinite(change), change, 0.0)
+        gap = Positive(self.profile.mesh, orders, rest, edges, change)
+        scaled: Positive = self.profile.scale * gap.power(2)
+        return scaled.scaled(_LOG_TWO - 2.0 * self.log_length)
+
+
+def middle_edge(below: Positive, above: Positive) -> int:
+    """The inner edge at which two integrals of one density are closest to each other."""
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(below.edges - above.edges)
+    gap[[0, -1]] = math.inf
+    return int(np.nanargmin(gap))
 
 
 def _log_gap(a: Array, b: Array) -> Array:
@@ -189,8 +214,13 @@ def _to_level(profile: Profile, start: float, *, level: float | None, upwards: b
 
     scale, speed, log_probability = fine.scale, fine.speed, 0.0
     if end.absorbs:
-        reach = _probability(behind(scale), ahead(scale), scale, sign=1.0 if upwards else -1.0)
-        log_probability = float(reach.edges[at])
+        back, on = behind(scale), ahead(scale)
+        log_probability = float(back.edges[at] - np.logaddexp(back.edges[at], on.edges[at]))
+        middle = middle_edge(back, on)
+        panel = np.arange(fine.mesh.rise.size)
+        orders = np.where((panel < middle) == upwards, 1.0, 0.0)
+        reach = behind(scale.with_order(orders, middle))
+        reach = reach.scaled(-float(np.logaddexp(back.edges[middle], on.edges[middle])))
         scale, speed = scale * reach.power(-2), speed * reach.power(2)
     behind_speed = behind(speed)
     if np.isposinf(behind_speed.edges[at]):
@@ -200,15 +230,6 @@ def _to_level(profile: Profile, start: float, *, level: float | None, upwards: b
     log_variance = _LOG_TWO + float(ahead(scale * inner).edges[at])
     variance = _exp(log_variance) if math.isfinite(log_mean) else math.nan
     return PassageTime(math.exp(log_probability), _exp(log_mean), variance, log_probability, log_mean)
-
-
-def _probability(behind: Positive, ahead: Positive, scale: Positive, *, sign: float) -> Positive:
-    """behind/(behind + ahead), of order 0: to reach what is ahead before what is behind."""
-    rest = behind.rest - np.logaddexp(behind.rest, ahead.rest)
-    edges = behind.edges - np.logaddexp(behind.edges, ahead.edges)
-    total = np.logaddexp(behind.rest, ahead.rest)
-    log_slope = np.minimum(scale.rest + ahead.rest - behind.rest - total, 700.0)
-    return Positive(behind.mesh, 0, rest, edges, sign * np.exp(log_slope))
 
 
 def _exp(log: float) -> float:
