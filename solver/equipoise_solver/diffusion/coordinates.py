@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from equipoise_solver.diffusion.problem import Diffusion
 
 
+_LEAST = 1e-290  # Below 2e-308 numbers lose digits.
 _CENTRAL = 0.5  # |y| next to the center of a coordinate.
 _MANY = 50  # A drift with so many zeros has no scale of its own.
 
@@ -168,7 +169,7 @@ class Line:
         return drift, noise
 
     def both(self, y: Array) -> tuple[Array, Array]:
-        """slope(y) and log_rate(y)."""
+        """slope(y) and log_rate(y); nan where the noise is so small that numbers lose their digits."""
         drift, noise = self.coefficients(y)
         jacobian = self.coordinate.jacobian(y)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
@@ -177,6 +178,8 @@ class Line:
             ratio, noise = np.abs(share / noise), np.abs(noise)
             far = ~np.isfinite(ratio) | (ratio < 1e-300)
             log_ratio = np.where(far, np.log(np.abs(share)) - np.log(noise), np.log(ratio))
+            lost = noise < _LEAST
+        slope, log_ratio = np.where(lost, np.nan, slope), np.where(lost, np.nan, log_ratio)
         return slope, math.log(2.0) + log_ratio
 
     def slope(self, y: Array) -> Array:

@@ -187,7 +187,9 @@ def _sign(values: Array) -> int | None:
         return None
     if abs(value) <= _SETTLED and change <= _SETTLED:
         return 0
-    return int(math.copysign(1, value)) if abs(value) > 2.0 * change + _SETTLED else None
+    leaves_zero = value * float(values[-2]) > 0 and abs(value) >= abs(float(values[-2]))
+    sure = abs(value) > (0.0 if leaves_zero else 2.0 * change) + _SETTLED
+    return int(math.copysign(1, value)) if sure else None
 
 
 def _name(at: float) -> str:

@@ -264,21 +264,21 @@ def straight_range(line: Line) -> tuple[float, float]:
             allowed="drift and noise that are finite around the middle of the interval",
         )
     inside = slice(low, high + 1)
-    bends = _bends(y[inside], slope[inside], log_rate[inside])
-    bends_back = _bends(y[inside][::-1], slope[inside][::-1], log_rate[inside][::-1])
+    rows = [values[inside] for values in (y, slope, log_rate, line.log_jacobian(y))]
+    bends, bends_back = _bends(*rows), _bends(*(row[::-1] for row in rows))
     above = int(np.flatnonzero(bends)[-1]) + 1 if np.any(bends) else middle - low
     below = int(np.flatnonzero(bends_back)[-1]) + 1 if np.any(bends_back) else high - middle
     up, down = min(low + above + 1, high), max(high - below - 1, low)
     return float(y[max(min(down, middle - 4), low)]), float(y[min(max(up, middle + 4), high)])
 
 
-def _bends(y: Array, slope: Array, log_rate: Array) -> Flags:
-    """Where slope or log_rate are not yet what they are at the last points."""
+def _bends(y: Array, slope: Array, log_rate: Array, log_jacobian: Array) -> Flags:
+    """Where slope and the two logarithms are not yet what they are at the last points."""
     far = slope[-2]
     constant = np.abs(slope - far) <= 4e-15 * (1.0 + abs(far))
     with np.errstate(divide="ignore", invalid="ignore"):
         power = _straight_line(np.log(np.abs(slope)), y)
-    level = _straight_line(log_rate, y)
+    level = _straight_line(log_rate, y) & _straight_line(log_jacobian, y)
     straight = level & (power if abs(far) > 1e3 else constant)
     straight[-2:] = True
     return ~straight
