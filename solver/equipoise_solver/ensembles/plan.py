@@ -59,7 +59,7 @@ from equipoise_solver.theory.moments import DataMoments
 
 SHARD_BLOCKS = 65536 // LANES
 """Blocks per shard, 65536 paths, the most that a checkpoint holds the state of."""
-TASK_BLOCKS = 16
+TASK_BLOCKS = 4
 """Most blocks that one thread takes at a time."""
 STEPS_PER_SAMPLE = 32
 """Typical steps between two samples of a path with an adaptive clock."""

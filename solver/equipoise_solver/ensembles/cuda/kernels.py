@@ -55,11 +55,10 @@ from {model} import coefficients
 
 @inlined
 def group(x, y, noise, p):
-    q = p[2:{end}]
 {moves}    return x, y, {steps}
 """
-_MOVE = """    drift, spread = coefficients(x, q)
-    x = move(x, like(x, noise[{row}]), drift, spread, p[0], p[1])
+_MOVE = """    drift, spread = coefficients(x, p)
+    x = move(x, like(x, noise[{row}]), drift, spread)
 """
 _BODY = """
 
@@ -105,7 +104,7 @@ def kernel_of(plan: EnsemblePlan) -> Any:
         model = linear if plan.depth == 0 else two_layer if plan.depth == 1 else deep
         move = name if model.IS_RELATIVE else f"{name}_absolute"
         moved = "".join(_MOVE.format(row=row) for row in range(steps))
-        explicit = {"move": move, "model": model.__name__, "end": 2 + model.N_NUMBERS, "moves": moved}
+        explicit = {"move": move, "model": model.__name__, "moves": moved}
         return _module(_HEAD + _EXPLICIT + _BODY, scheme="explicit", rest="", **common, **explicit).kernel
     rest, text = "", _HEAD + _WRITTEN
     if hasattr(moves, f"{name}_single"):

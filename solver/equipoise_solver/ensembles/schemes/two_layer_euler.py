@@ -19,10 +19,9 @@ from equipoise_solver.theory.moments import DataMoments
 
 @inlined
 def move(u: Any, w: Any, noise: Any, p: Any) -> Any:
-    """One step; p = (2 h b1, 2 h b2, 4 h T a1, 4 h T a2, 4 h T a3, 1 - 2 gamma h)."""
+    """One step; p = (2 h b1, 2 h b2, 4 h T a1, 8 h T a2, 4 h T a3, 1 - 2 gamma h)."""
     v = u * w
-    half = fma(p[2], v, -p[3])
-    heat = fma(v, half - p[3], p[4])
+    heat = fma(v, fma(p[2], v, -p[3]), p[4])
     force = fma(-noise, math.sqrt(heat), fma(p[0], v, -p[1]))
     return fma(-w, force, p[5] * u), fma(-u, force, p[5] * w)
 
@@ -107,7 +106,7 @@ def scheme(
                 2 * step_size * moments.beta1,
                 2 * step_size * moments.beta2,
                 heat * moments.alpha1,
-                heat * moments.alpha2,
+                2 * heat * moments.alpha2,
                 heat * moments.alpha3,
                 1 - 2 * weight_decay * step_size,
                 1e-150,
