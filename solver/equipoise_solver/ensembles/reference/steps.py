@@ -65,10 +65,10 @@ def coefficients(v: Reals, p: Reals, depth: int) -> tuple[Reals, Reals]:
     if depth == 0:
         heat = np.maximum(fma(v, fma(p[2], v, -p[3]), p[4]), one(0))
         return fma(-p[0], v, p[1]), np.sqrt(heat)
-    heat = fma(v, fma(p[3], v, -p[4]), p[5])
+    heat = fma(v, fma(p[3], v, -p[4]), p[5])  # For depth 1 in units of p[6].
     pull = np.where(v > one(0), -fma(p[0], v, -p[1]), fma(p[0], v, -p[1]))
     if depth == 1:
-        return fma(one(0.25), heat, -p[2]) + pull, np.sqrt(heat)
+        return fma(p[6], heat, -p[2]) + pull, p[7] * np.sqrt(heat.astype(np.float32)).astype(v.dtype)
     size = np.maximum(np.abs(v).astype(np.float64), 1e-300)
     w = exponential(np.float64(p[7]) * logarithm(size)).astype(v.dtype)
     return fma(p[6] * w * w, heat, fma(w, pull, -p[2])), w * np.sqrt(heat)
@@ -110,8 +110,8 @@ def two_layer_euler(state: Reals, noise: Reals, numbers: Numbers) -> Reals:
     """Next (u, w); see `schemes.two_layer_euler`."""
     p, (u, w) = numbers.astype(state.dtype), state
     v = u * w
-    heat = fma(v, fma(p[2], v, -p[3]), p[4])
-    force = fma(-noise.astype(v.dtype), np.sqrt(heat), fma(p[0], v, -p[1]))
+    root = np.sqrt(fma(v, fma(p[2], v, -p[3]), p[4]).astype(np.float32)).astype(v.dtype)
+    force = fma(-p[6] * noise.astype(v.dtype), root, fma(p[0], v, -p[1]))
     return np.stack([fma(-w, force, p[5] * u), fma(-u, force, p[5] * w)])
 
 

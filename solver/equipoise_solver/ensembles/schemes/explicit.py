@@ -104,12 +104,11 @@ from {model} import coefficients
 def step(state, noise, row, taken, numbers, work):
     zero = state[0, 0]
     p = ({numbers})
-    for j in range(LANES):
-        v = state[0, j]
-        for i in range(GROUP):
+    for i in range(GROUP):
+        for j in range(LANES):
+            v = state[0, j]
             drift, spread = coefficients(v, p)
-            v = move(v, like(v, noise[i, j]), {over_step})
-        state[0, j] = v
+            state[0, j] = move(v, like(v, noise[i, j]), {over_step})
 
 
 def single(state, noise, row, taken, numbers, work):

@@ -48,11 +48,10 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     zero = state[0, 0]
     size, alpha1, alpha2 = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
     alpha3, slope, shift = like(zero, numbers[3]), like(zero, numbers[4]), like(zero, numbers[5])
-    for j in range(LANES):
-        v = state[0, j]
-        for i in range(GROUP):
-            v = move(v, like(v, noise[i, j]), size, alpha1, alpha2, alpha3, slope, shift)
-        state[0, j] = v
+    for i in range(GROUP):
+        for j in range(LANES):
+            v = state[0, j]
+            state[0, j] = move(v, like(v, noise[i, j]), size, alpha1, alpha2, alpha3, slope, shift)
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:

@@ -99,16 +99,17 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     slope_down, shift_down = like(zero, numbers[7]), like(zero, numbers[8])
     alpha2_up = like(zero, numbers[2])
     for j in range(LANES):
-        y = state[0, j]
-        positive = state[1, j] > like(y, 0.0)
-        slope = slope_up if positive else slope_down
-        shift = shift_up if positive else shift_down
-        alpha2 = alpha2_up if positive else -alpha2_up
-        y = math.sqrt(fma(y, y, gain))
-        for i in range(GROUP):
+        state[0, j] = math.sqrt(fma(state[0, j], state[0, j], gain))
+    for i in range(GROUP):
+        rest = whole if i < GROUP - 1 else gain
+        for j in range(LANES):
+            y = state[0, j]
+            positive = state[1, j] > like(y, 0.0)
+            slope = slope_up if positive else slope_down
+            shift = shift_up if positive else shift_down
+            alpha2 = alpha2_up if positive else -alpha2_up
             y = inner(y, like(y, noise[i, j]), slope, shift, alpha1, alpha2, alpha3, size)
-            y = math.sqrt(fma(y, y, whole if i < GROUP - 1 else gain))
-        state[0, j] = min(y, farthest)
+            state[0, j] = min(math.sqrt(fma(y, y, rest)), farthest)
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
