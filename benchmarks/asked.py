@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks import engine, reference_kernel
 from benchmarks.contenders import F32, F64, Row
+from benchmarks.laws import ScanSpeed
 from benchmarks.memory import N_PATHS, Peak
 from benchmarks.peers import torch_peer
 from benchmarks.startup import Startup
@@ -47,7 +48,9 @@ def below(text: str, threshold: float, measured: float | None, *, unit: str) -> 
     return Claim(text, f"below {threshold:g}", measured, met, unit)
 
 
-def claims(rows: Rows, startups: list[Startup], peaks: list[Peak]) -> list[Claim]:
+def claims(
+    rows: Rows, startups: list[Startup], peaks: list[Peak], scan: ScanSpeed | None = None
+) -> list[Claim]:
     """All claims, in the order of the project's own list."""
     return [
         *_against_peers(rows),
@@ -57,6 +60,15 @@ def claims(rows: Rows, startups: list[Startup], peaks: list[Peak]) -> list[Claim
         *[_memory_claim(peak) for peak in peaks if peak.n_paths == N_PATHS],
         below("compiling a model", 1.5, max((s.model_s for s in startups), default=None), unit="s"),
         below("reload from the disk cache", 0.4, max((s.reload_s for s in startups), default=None), unit="s"),
+        *_scan_claims(scan),
+    ]
+
+
+def _scan_claims(scan: ScanSpeed | None) -> list[Claim]:
+    seconds, ratio = (None, None) if scan is None else (scan.scan.median_s, scan.ratio)
+    return [
+        below("1e5 laws of D = 1: mean, variance, mode, phase", 1.0, seconds, unit="s"),
+        at_least("1e5 laws of D = 1, over a loop of scipy.integrate.quad", 300, ratio),
     ]
 
 

@@ -63,10 +63,12 @@ def _measure(options: argparse.Namespace) -> tuple[str, bool]:
     tables += page.process_tables(startups, peaks)
     if begins("gpu"):
         tables += gpu.section(n_rounds=n_rounds, n_tries=n_tries, factor=factor)
+    scan = None
     if begins("laws"):
-        tables += laws.section(n_requests=40 if options.quick else 200)
+        scan = laws.scan_speed(n_rounds=n_rounds, n_tries=n_tries)
+        tables += laws.section(scan, n_requests=40 if options.quick else 200)
     is_right = all(not row.failure for own in rows.values() for row in own if not row.contender.is_peer)
-    summary = page.claims_table(asked.claims(rows, startups, peaks), rows)
+    summary = page.claims_table(asked.claims(rows, startups, peaks, scan), rows)
     how = page.head(machine(), n_rounds, is_quick=options.quick)
     seconds = f"The whole run took {time.perf_counter() - started:.0f} s."
     return "\n".join([*how, "## Ensembles", "", *tables, *summary, seconds, ""]), is_right

@@ -8,29 +8,12 @@ from pydantic import BaseModel, ValidationError
 
 from equipoise.errors import ApiError, FieldError, InvalidSpecError, shortened
 from equipoise_solver import specs
+from equipoise_solver.specs.refusals import TAGS, allowed_by, written_path
 
 TASKS: dict[str, type[BaseModel]] = {
     "stationary": specs.Stationary,
     "simulate": specs.Simulate,
     "compare": specs.Compare,
-}
-TAGS = ("task", "kind")
-_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-_SIZES = {"min_length": "at least", "max_length": "at most"}
-_KINDS = {
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "finite_number": "a finite number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
-    "string_type": "a string",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "dict_type": "an object",
-    "model_type": "an object",
-    "model_attributes_type": "an object",
 }
 
 
@@ -57,14 +40,12 @@ def refused(spec: Any, error: ValidationError) -> ApiError:
 
 def _field_error(spec: Any, item: Mapping[str, Any]) -> FieldError:
     context = item.get("ctx", {})
-    path = field_path(spec, tuple(item["loc"]))
+    path = written_path(spec, item["loc"])
     if item["type"] == "does_not_fit":
         path = ".".join(part for part in (path, str(context["field"])) if part)
-        message, allowed = str(context["message"]), str(context["allowed"])
-        remedy = message.partition(f"need {allowed}.")[2].strip()
         # The rule names its field relative to the part that it belongs to.
-        message = message.replace(f"{context['field']}=", f"{path}=", 1)
-        return FieldError(path, message, context.get("given"), allowed, remedy)
+        message = str(context["message"]).replace(f"{context['field']}=", f"{path}=", 1)
+        return FieldError(path, message, context["given"], context["allowed"], context["remedy"])
     if item["type"] in ("union_tag_invalid", "union_tag_not_found"):
         tag = str(context["discriminator"]).strip("'")
         allowed = str(context.get("expected_tags") or _tags_at(item["loc"]))
@@ -76,48 +57,8 @@ def _field_error(spec: Any, item: Mapping[str, Any]) -> FieldError:
         return FieldError(path, "missing", None, _tags_at(item["loc"]) or "a value")
     if item["type"] == "extra_forbidden":
         return FieldError(path, "no such field", item["input"], _siblings(item["loc"]))
-    allowed = _allowed(item, context)
+    allowed = allowed_by(item)
     return FieldError(path, f"{path}={shortened(item['input'])}: need {allowed}.", item["input"], allowed)
-
-
-def _allowed(item: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    """What would be accepted, from one of pydantic's own errors."""
-    bounds = [f"{sign} {_plain(context[name])}" for name, sign in _BOUNDS.items() if name in context]
-    sizes = [f"{word} {context[name]} entries" for name, word in _SIZES.items() if name in context]
-    if bounds or sizes:
-        return " and ".join(bounds or sizes)
-    if "pattern" in context:
-        return f"text of the form {context['pattern']}"
-    says = str(item["msg"]).removeprefix("Input should be ")
-    return str(context.get("expected") or _KINDS.get(item["type"], says))
-
-
-def _plain(bound: float) -> str:
-    return f"{bound:g}" if isinstance(bound, float) else str(bound)
-
-
-def field_path(spec: Any, location: tuple[int | str, ...]) -> str:
-    """Dotted path of a field as the user wrote it: pydantic's location without the tags of unions."""
-    path: list[str] = []
-    node = spec
-    for part in location:
-        if part in (_get(node, "task"), _get(node, "kind")) and _get(node, part) is None:
-            continue
-        path.append(str(part))
-        node = _get(node, part)
-    return ".".join(path)
-
-
-def _get(node: Any, part: int | str) -> Any:
-    match node:
-        case Mapping():
-            return node.get(part)
-        case list() | tuple() if isinstance(part, int):
-            return node[part] if part < len(node) else None
-        case BaseModel():
-            return getattr(node, str(part), None)
-        case _:
-            return None
 
 
 def _tags_at(location: tuple[int | str, ...]) -> str:

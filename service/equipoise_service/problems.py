@@ -14,6 +14,7 @@ from starlette.routing import Match, Mount
 
 from equipoise_service.errors import REASONS, ServiceError
 from equipoise_solver.errors import SolverError
+from equipoise_solver.specs.refusals import NAMED_AFTER_PYTHON, allowed_by, written_path
 
 logger = logging.getLogger(__name__)
 
@@ -22,16 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 _ECHO_CHARACTERS = 200
 _MAX_FIELDS = 20
 _BY_STATUS = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
-_SIZES = {"min_length": "at least", "max_length": "at most"}
-# pydantic names these kinds after classes of Python; here they are named as JSON has them.
-_NAMED_AFTER_PYTHON = {
-    "tuple_type": "a list",
-    "dict_type": "an object",
-    "model_type": "an object",
-    "model_attributes_type": "an object",
-}
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_DISCRIMINATORS = ("task", "kind")
 
 
 class FieldProblem(BaseModel):
@@ -177,65 +169,27 @@ def _is_about_spec(problem: Mapping[str, Any]) -> bool:
 def _field_problem(problem: Mapping[str, Any], body: Any) -> dict[str, Any]:
     context = problem.get("ctx") or {}
     path = field_path(problem["loc"], body)
-    if problem["type"] == "does_not_fit":
-        # The rule names its field relative to the part that it belongs to; the spec itself has no name.
-        part = "" if path == "spec" else f"{path}."
-        path = part + str(context.get("field", ""))
-    allowed = _allowed(problem, context)
+    allowed = allowed_by(problem)
     entry: dict[str, Any] = {
         "field": path or "body",
         "message": str(problem["msg"])[:2000],
         "allowed": allowed,
     }
-    if problem["type"] in _NAMED_AFTER_PYTHON:
+    if problem["type"] in NAMED_AFTER_PYTHON:
         entry["message"] = f"Input should be {allowed}"
     if problem["type"] == "does_not_fit":
-        # The input is the whole part; the rule says which value in it is to blame.
-        if "given" in context:
-            entry["given"] = shorten(context["given"])
-        if remedy := entry["message"].partition(f"need {allowed}.")[2].strip():
-            entry["remedy"] = remedy
+        # The rule names its field relative to the part that it belongs to; the spec itself has no name. The
+        # input is the whole part; the rule says which value in it is to blame.
+        entry["field"] = context["field"] if path in ("", "spec") else f"{path}.{context['field']}"
+        entry["given"] = shorten(context["given"])
+        if context["remedy"]:
+            entry["remedy"] = context["remedy"]
     elif problem["type"] == "union_tag_invalid":
         # The input is the whole object; its tag alone is to blame.
         entry["given"] = shorten(context["tag"])
     elif problem["type"] != "missing":
         entry["given"] = shorten(problem.get("input"))
     return entry
-
-
-def _allowed(problem: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    """What would be accepted, from a pydantic error."""
-    if "allowed" in context:
-        return str(context["allowed"])
-    words = {"gt": "> ", "ge": ">= ", "lt": "< ", "le": "<= "}
-    bounds = [f"{words[name]}{context[name]}" for name in words if name in context]
-    if bounds:
-        return " and ".join(bounds)
-    named = context.get("expected") or context.get("expected_tags")
-    sizes = [f"{word} {context[name]}" for name, word in _SIZES.items() if name in context]
-    if sizes:
-        unit = "characters" if problem["type"].startswith("string") else "entries"
-        return f"{' and '.join(sizes)} {unit}"
-    if "pattern" in context:
-        return f"text of the form {context['pattern']}"
-    fixed = {
-        "extra_forbidden": "only the documented fields",
-        "missing": "a value",
-        "finite_number": "a finite number",
-        "float_type": "a number",
-        "float_parsing": "a number",
-        "int_type": "a whole number",
-        "int_parsing": "a whole number",
-        "int_parsing_size": "a whole number of fewer digits",
-        "int_from_float": "a whole number",
-        "string_type": "a string",
-        "bool_type": "true or false",
-        "list_type": "a list",
-        **_NAMED_AFTER_PYTHON,
-        "union_tag_not_found": f"a field {context.get('discriminator')}",
-    }
-    says = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    return str(named) if named else fixed.get(problem["type"], says[:2000])
 
 
 def field_path(location: Sequence[int | str], body: Any) -> str:
@@ -245,26 +199,11 @@ def field_path(location: Sequence[int | str], body: Any) -> str:
         location: pydantic's path, which begins with "body", "query", "path" or "header".
         body: the body that was read.
     """
-    node = body
-    names: list[str] = []
-    inside = bool(location) and location[0] == "body"
-    for place, part in enumerate(location[1:], start=1):
-        is_there, child = _child(node, part)
-        is_tag = isinstance(node, Mapping) and part in [node.get(name) for name in _DISCRIMINATORS]
-        if not is_there and (is_tag or (inside and place < len(location) - 1)):
-            continue
-        node = child
-        names.append(str(part))
+    where, *rest = location or ("body",)
+    if where != "body":
+        return ".".join(str(part) for part in rest)
     # A spec is known by its own field names: data.noise_std, not spec.data.noise_std.
-    return ".".join(names[1:] if len(names) > 1 and names[0] == "spec" else names)
-
-
-def _child(node: Any, part: int | str) -> tuple[bool, Any]:
-    if isinstance(node, Mapping) and part in node:
-        return True, node[part]
-    if isinstance(part, int) and isinstance(node, (list, tuple)) and part < len(node):
-        return True, node[part]
-    return False, None
+    return written_path(body, rest).removeprefix("spec.")
 
 
 def shorten(value: Any) -> Any:

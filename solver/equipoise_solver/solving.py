@@ -21,6 +21,7 @@ from equipoise_solver.specs import (
     StationarySolution,
     parse_spec,
 )
+from equipoise_solver.specs.refusals import written_path
 from equipoise_solver.tasks.stationary import StationaryWork
 from equipoise_solver.tasks.work import Cost, LoadDataset, Work
 
@@ -38,7 +39,6 @@ _ALLOWED = {
     "extra_forbidden": "only fields that exist: this one does not",
     "model_attributes_type": "an object",
 }
-_TAGS = ("task", "kind")
 _ECHO_CHARACTERS = 80
 
 
@@ -137,8 +137,7 @@ def _refused(spec: Any, error: ValidationError) -> SolverError:
     more = sorted({_path(spec, other) for other in others} - {field})
     also = f"Refused too: {', '.join(more[:5])}{', ...' * (len(more) > 5)}." if more else ""
     if first["type"] == "does_not_fit":
-        remedy = str(context["message"]).partition(f"need {context['allowed']}.")[2].strip()
-        given = context.get("given")
+        remedy, given = context["remedy"], context["given"]
     else:
         remedy = ""
         # The input of a missing field is what surrounds it, that of a wrong tag the whole part.
@@ -162,27 +161,9 @@ def _allowed(item: Mapping[str, Any], context: Mapping[str, Any]) -> str:
 
 
 def _path(spec: Any, item: Mapping[str, Any]) -> str:
-    """Dotted path of a field as the user wrote it: pydantic's location without the tags of unions."""
-    names: list[str] = []
-    node = spec
-    for part in item["loc"]:
-        is_tag = any(_child(node, tag) == part for tag in _TAGS) and _child(node, part) is None
-        if not is_tag:
-            names.append(str(part)[:_ECHO_CHARACTERS])
-            node = _child(node, part)
-    if item["type"] == "does_not_fit":
-        names.append(str(item["ctx"]["field"]))
-    return ".".join(names) or "spec"
-
-
-def _child(node: Any, part: int | str) -> Any:
-    match node:
-        case Mapping():
-            return node.get(part)
-        case list() | tuple() if isinstance(part, int):
-            return node[part] if part < len(node) else None
-        case _:
-            return None
+    """Dotted path of the field to blame, as the user wrote it."""
+    field = item["ctx"]["field"] if item["type"] == "does_not_fit" else ""
+    return ".".join(part for part in (written_path(spec, item["loc"]), field) if part) or "spec"
 
 
 def _shown(value: Any) -> Any:

@@ -27,6 +27,11 @@ MEANS: list[tuple[str, Any]] = [
     (" ( x ) * .5e1 + 1.", 5 * X + 1),
     ("min(x, 1, k) - max(x, 0)", np.minimum(np.minimum(X, 1), 0.7) - np.maximum(X, 0)),
     ("exp(x)*tanh(x) + sin(x)*cos(x)", np.exp(X) * np.tanh(X) + np.sin(X) * np.cos(X)),
+    ("where(x < k, atan(x), x/0)*0 + atan(x)", np.where(X < 0.7, np.arctan(X), np.nan)),
+    ("where(x - 1 <= -1, 1, 2) + 10*where(x >= 2*k + 1.1, 1, 2)", np.array([21, 21, 21, 22, 12])),
+    ("where(x == 0, k, where(x != 0.4, m, 3))", np.array([-1.2, -1.2, 0.7, 3, -1.2])),
+    ("where(x > 0, log(x), -x)", [1.7, 0.3, 0, math.log(0.4), math.log(2.5)]),
+    ("where(log(x) < 9, 1, 2) + where(log(x) != 9, 10, 20)", np.array([12, 12, 11, 11, 11])),
     ("sign(x)*sqrt(abs(x)) + log(x*x + 1)", np.sign(X) * np.sqrt(np.abs(X)) + np.log(X**2 + 1)),
 ]
 
@@ -71,6 +76,8 @@ def test_nothing_is_raised_where_there_is_no_value() -> None:
 REFUSED: list[tuple[str, int]] = [
     ("", 1),
     ("x +", 4),
+    ("x negative x", 3),
+    ("positive x", 1),
     ("x y", 3),
     ("2x", 2),
     ("(x", 3),
@@ -86,6 +93,21 @@ REFUSED: list[tuple[str, int]] = [
     ("__import__('os')", 1),
     ("exp.__class__", 4),
     ("x == 1", 3),
+    ("x < 1", 3),
+    ("(x < 1)*2", 4),
+    ("min(x < 1, 2)", 7),
+    ("where(x, 1, 2)", 8),
+    ("where(0 < x < 1, 1, 2)", 13),
+    ("where((x < 1), 1, 2)", 10),
+    ("where(x < 1, 1)", 15),
+    ("where(x < 1, x > 1, 2)", 16),
+    ("where(x < 1, 1, 2, 3)", 21),
+    ("where(x = 1, 1, 2)", 9),
+    ("where(! x, 1, 2)", 7),
+    ("where x < 1", 7),
+    ("x <> 1", 3),
+    ("x\x1c", 2),
+    ("  \t\nx q", 7),
     ("1e999", 1),
     ("x ** ", 5),
     ("x // 2", 4),
@@ -103,6 +125,41 @@ def test_refusals_name_the_place(text: str, place: int) -> None:
         parse(text, field="drift")
     assert refused.value.field == "drift"
     assert f"character {place};" in refused.value.allowed
+
+
+def test_a_refused_comparison_says_where_it_may_stand() -> None:
+    """A chain of comparisons is refused with what would be accepted."""
+    with pytest.raises(
+        InvalidModelError, match=r"first argument of where, one in each: where\(x < 1, a, b\)"
+    ):
+        parse("where(0 < x < 1, 1, 2)")
+
+
+def test_foreign_characters_are_counted() -> None:
+    """The first character that is not ASCII is named."""
+    with pytest.raises(InvalidModelError, match="character 5 is one too many"):
+        parse("2 * α + β")
+
+
+def test_the_culprit_is_named() -> None:
+    """Where an expression has no value, the part that takes it away is found with its place."""
+    tree = parse("1 + where(x < 0, sqrt(x), 2 / (x - 1)) * exp(x)")
+    found = [tree.culprit({"x": x}) for x in (-1.0, 0.5, 1.0, 1e3)]
+    places = [(part.kind, part.place) if part else None for part in found]
+    assert places == [("sqrt", 18), None, ("/", 29), ("exp", 42)]
+
+
+def test_deep_callers_have_room() -> None:
+    """The deepest texts are read and evaluated with half of Python's stack in use."""
+
+    def called(depth: int) -> float:
+        if depth:
+            return called(depth - 1)
+        with pytest.raises(InvalidModelError):
+            parse("1+x*where(" * 100)
+        return float(parse("min(1+x*" * 33 + "x" + ",2)" * 33).evaluate({"x": 0.5}))
+
+    assert called(400) == 2 - 1.5 * 2.0**-33
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import LANES
-from equipoise_solver.ensembles.plan import MAX_STEP_PER_RATE, EnsemblePlan
+from equipoise_solver.ensembles.plan import EnsemblePlan
 from equipoise_solver.ensembles.problem import Sgf
+from equipoise_solver.ensembles.refusals import MAX_STEP_PER_RATE
 
 SHARE = 64
 """One path in so many is run again, whole blocks of them."""

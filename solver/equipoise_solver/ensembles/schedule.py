@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import LANES
-from equipoise_solver.ensembles.plan import (
-    MAX_SHOWN,
-    SHARD_BLOCKS,
-    TASK_BLOCKS,
-    UNIT_WORK,
-    EnsemblePlan,
-)
+from equipoise_solver.ensembles.costs import MAX_SHOWN, SHARD_BLOCKS, TASK_BLOCKS, UNIT_WORK
+from equipoise_solver.ensembles.plan import EnsemblePlan
 
 GOLDEN = 2654435769
 """The golden ratio's fractional part in units of 2**-32: 2**32 (sqrt(5) - 1) / 2."""

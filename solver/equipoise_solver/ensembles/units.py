@@ -30,6 +30,7 @@ from equipoise_solver.ensembles.compiled import (
     show_signature,
     step_signature,
 )
+from equipoise_solver.ensembles.costs import SHARD_BLOCKS
 from equipoise_solver.ensembles.drivers import (
     ABSORBED,
     BELOW,
@@ -40,7 +41,7 @@ from equipoise_solver.ensembles.drivers import (
 )
 from equipoise_solver.ensembles.initial import initial_states
 from equipoise_solver.ensembles.observables import OF_LAYERS, codes_of, record_samples
-from equipoise_solver.ensembles.plan import SHARD_BLOCKS, EnsemblePlan
+from equipoise_solver.ensembles.plan import EnsemblePlan
 from equipoise_solver.ensembles.schedule import Schedule, Unit
 from equipoise_solver.ensembles.streams import stream_words
 

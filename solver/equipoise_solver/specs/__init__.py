@@ -5,7 +5,6 @@ from equipoise_solver.specs.data import DatasetData, GaussianData, MomentsData, 
 from equipoise_solver.specs.dynamics import GD, SGD, SGF, Langevin
 from equipoise_solver.specs.models import Diagonal, DiagonalLimit, Tanh1D
 from equipoise_solver.specs.solutions import (
-    Atom,
     Boundary,
     CompareSolution,
     Density,
@@ -15,7 +14,6 @@ from equipoise_solver.specs.solutions import (
     FirstPassage,
     Histogram,
     Law,
-    Quantiles,
     Series,
     SimulateSolution,
     Snapshots,
@@ -25,6 +23,7 @@ from equipoise_solver.specs.solutions import (
     Tail,
     parse_solution,
 )
+from equipoise_solver.specs.solved import Atom, Quantiles
 from equipoise_solver.specs.tasks import (
     BalancedInit,
     Compare,

@@ -62,7 +62,7 @@ def refusal(field: str, *, given: Any, allowed: str, remedy: str = "") -> Pydant
         remedy: what to do, if `allowed` does not say it.
     """
     message = " ".join(part for part in (f"{field}={given!r}: need {allowed}.", remedy) if part)
-    context = {"field": field, "message": message, "given": given, "allowed": allowed}
+    context = {"field": field, "message": message, "given": given, "allowed": allowed, "remedy": remedy}
     return PydanticCustomError("does_not_fit", "{message}", context)
 
 

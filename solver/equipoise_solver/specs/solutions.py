@@ -5,18 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from equipoise_solver.specs.base import Answer, Counts, Numbers
+from equipoise_solver.specs.solved import Atom, Quantiles, Solved
 from equipoise_solver.specs.tasks import Compare, Simulate, Stationary
 
 Phase = Literal["learning", "sparse", "interpolating", "metastable"]
-
-
-class Atom(Answer):
-    """A point that carries probability."""
-
-    at: float
-    """Where."""
-    mass: float | None
-    """How much; null when the start decides."""
 
 
 class Boundary(Answer):
@@ -39,28 +31,6 @@ class Density(Answer):
     """Density of the absolutely continuous part at v, shape (n,)."""
     cdf: Numbers
     """Probability of a value <= v under the density, or the atoms if there is none, shape (n,)."""
-
-
-class Quantiles(Answer):
-    """Quantiles of a law or of a sample."""
-
-    levels: Numbers
-    """Probabilities, shape (q,)."""
-    values: Numbers
-    """Values that are undershot with these probabilities, shape (q,)."""
-
-
-class Solved(Answer):
-    """What every solution carries."""
-
-    spec_hash: str
-    """SHA-256 of the canonical JSON of the spec."""
-    solver_version: str
-    """Version of the solver that computed it."""
-    device: str
-    """Device that computed it."""
-    seconds: float | None = None
-    """Seconds of computing; null where it was not measured."""
 
 
 class Law(Answer):

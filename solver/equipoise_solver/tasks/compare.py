@@ -9,7 +9,7 @@ from equipoise_solver import ensembles
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles import EnsembleResult
 from equipoise_solver.ensembles.devices import CPU, resolve_device
-from equipoise_solver.ensembles.plan import default_edges
+from equipoise_solver.ensembles.edges import default_edges
 from equipoise_solver.specs import SGD, Compare, CompareSolution, Distance, spec_hash
 from equipoise_solver.tasks.data import moments_of
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of

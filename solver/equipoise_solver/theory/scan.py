@@ -18,6 +18,7 @@ from equipoise_solver.theory.extrema import highest_maximum
 from equipoise_solver.theory.integrals import size_moments
 from equipoise_solver.theory.moments import DataMoments
 from equipoise_solver.theory.phases import law_of
+from equipoise_solver.theory.two_layer_scan import two_layer_moments
 
 # Points integrated together: enough to amortise numpy's calls, few enough for panels to stay in the cache.
 _CHUNK = 64
@@ -116,14 +117,12 @@ def _laws(c: Coefficients, sign: Array) -> dict[str, NDArray[Any]]:
         sparse = regular & ((c.beta2 <= 0) | (c.temperature >= closed_forms.critical_temperature(c)))
         phase[sparse] = "sparse"
         learning = np.flatnonzero(regular & ~sparse)
-        for start in range(0, learning.size, _CHUNK):
-            chunk = learning[start : start + _CHUNK]
-            numbers = _learned(c.take(chunk))
-            mean[chunk], variance[chunk], mode[chunk] = (
-                sign[chunk] * numbers[0],
-                numbers[1],
-                sign[chunk] * numbers[2],
-            )
+        numbers = _learned(c.take(learning))
+        mean[learning], variance[learning], mode[learning] = (
+            sign[learning] * numbers[0],
+            numbers[1],
+            sign[learning] * numbers[2],
+        )
     return {"phase": phase, "mean": mean, "variance": variance, "mode": mode}
 
 
@@ -136,14 +135,28 @@ def _special(c: Coefficients) -> NDArray[np.bool_]:
 
 
 def _learned(c: Coefficients) -> tuple[Array, Array, Array]:
-    """Mean, variance and mode of densities on the sector v > 0."""
+    """Mean, variance and mode of densities on the sector v > 0, shape (n,) each."""
+    numbers = np.full((3, c.size), np.nan)
+    if c.depth == 1:
+        numbers[0], numbers[1] = two_layer_moments(c)
+        numbers[2] = closed_forms.two_layer_mode(c)
+    left = np.flatnonzero(np.isnan(numbers[0]))
+    for start in range(0, left.size, _CHUNK):
+        chunk = left[start : start + _CHUNK]
+        by_panels = _integrated(c.take(chunk))
+        numbers[: len(by_panels), chunk] = by_panels
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _integrated(c: Coefficients) -> tuple[Array, ...]:
+    """Mean, variance and, but for depth 1, mode by adaptive panels: slower, and resolves whatever can be."""
     sector = sector_coordinate(c)
     edges, ends = sector.edges(sector.low_edge(), sector.high_edge()), sector.ends()
     panels = panels_from_edges(edges, sector.slope, sector.log_size)
     panels = integrate(panels, ends, sector.slope, sector.log_size)
     moments = size_moments(panels, ends, sector)
     if c.depth == 1:
-        return moments.mean, moments.variance, closed_forms.two_layer_mode(c)
+        return moments.mean, moments.variance
     return moments.mean, moments.variance, sector.anchor * np.exp(highest_maximum(panels, sector))
 
 

@@ -14,6 +14,7 @@ from equipoise_solver.ensembles.noise import increments
 from equipoise_solver.ensembles.schemes import expression_euler
 from equipoise_solver.ensembles.streams import stream_words
 from equipoise_solver.errors import InvalidModelError
+from equipoise_solver.expressions import parse
 
 Name = Literal["euler", "tamed_euler"]
 
@@ -104,6 +105,36 @@ def test_kernels_follow_the_trees(name: Name, precision: Literal["float64", "flo
         precision=precision,
     )
     np.testing.assert_allclose(found, x, rtol=1e-13 if precision == "float64" else 1e-5)
+
+
+SAMPLES = (-2.3, -1.0, -0.4, 0.0, 0.25, 0.9, 1.0, 3.7)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "where(x < a, atan(x), x**3) * where(x <= -1, 1/3, where(x > 1, x*a, where(x >= 1, 7, x - a)))",
+        "where(x == 0, a, sin(x)/x) + where(x != 1, (x*x - 1)/(x - 1), 2) + min(x, a, 1) * max(x, -a)",
+        "where(x > 0, log(x), where(x < 0, sqrt(-x), a))",
+        "log(x)",
+        "tanh(log(x))",
+        "sign(sqrt(x))",
+        "min(x, log(x)) + max(sqrt(x), x)",
+        "where(log(x) < 1, a, x) + where(sqrt(x) != 1, 1, 2)",
+    ],
+)
+def test_kernels_agree_with_arrays(text: str, precision: Literal["float64", "float32"]) -> None:
+    """Branches choose as on arrays, and what has no value has none in the kernel, after one step."""
+    scheme = expression_euler.scheme("euler", model_of(text, "0", parameters={"a": 0.9}), step_size=1.0)
+    step = compiled(scheme.single, step_signature(precision, "float64"))
+    x = np.resize(np.array(SAMPLES, dtype=precision), LANES)
+    state = x[np.newaxis].copy()
+    noise, since = np.zeros((1, LANES)), np.zeros(LANES, dtype=np.int32)
+    step(state, noise, 0, since, scheme.numbers, np.zeros((1, LANES)))
+    exact = x + parse(text, parameters=("a",)).evaluate({"x": x, "a": np.array(0.9, dtype=precision)})
+    rtol = 1e-14 if precision == "float64" else 1e-6
+    np.testing.assert_allclose(state[0], exact, rtol=rtol, atol=rtol)
 
 
 def test_taming_keeps_a_cubic_from_exploding(seed: int) -> None:

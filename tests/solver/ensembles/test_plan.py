@@ -20,7 +20,8 @@ from equipoise_solver.ensembles import (
     finish,
 )
 from equipoise_solver.ensembles.compiled import GROUP, LANES
-from equipoise_solver.ensembles.plan import MAX_EPOCH_SAMPLES, SHARD_BLOCKS
+from equipoise_solver.ensembles.costs import SHARD_BLOCKS
+from equipoise_solver.ensembles.refusals import MAX_EPOCH_SAMPLES
 from equipoise_solver.ensembles.schedule import schedule_of
 from equipoise_solver.errors import (
     InvalidModelError,

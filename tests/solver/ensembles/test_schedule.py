@@ -9,7 +9,7 @@ import pytest
 
 from equipoise_solver.ensembles import EnsemblePlan, Gd, SamplePairs, Sgd, advance, begin, finish
 from equipoise_solver.ensembles.compiled import LANES
-from equipoise_solver.ensembles.plan import MAX_DRAWN_BATCH, MAX_EPOCH_SAMPLES
+from equipoise_solver.ensembles.refusals import MAX_DRAWN_BATCH, MAX_EPOCH_SAMPLES
 from equipoise_solver.ensembles.schedule import schedule_of
 from equipoise_solver.errors import LimitExceededError
 

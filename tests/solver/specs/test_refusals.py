@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from equipoise_solver.specs import parse_spec
+from equipoise_solver.specs.refusals import allowed_by, written_path
 
 STATIONARY: dict[str, Any] = {
     "task": "stationary",
@@ -93,7 +94,7 @@ def test_a_bad_field_is_refused_by_name(base: dict[str, Any], change: dict[str, 
     assert field in named
     for error in refusal.value.errors():
         if error["type"] == "does_not_fit":
-            assert {"given", "allowed"} <= error["ctx"].keys()
+            assert {"given", "allowed", "remedy"} <= error["ctx"].keys()
 
 
 def test_an_epoch_needs_a_finite_data_set() -> None:
@@ -102,3 +103,29 @@ def test_an_epoch_needs_a_finite_data_set() -> None:
     parse_spec({**SIMULATE, "dynamics": dynamics})
     with pytest.raises(ValidationError, match="finite data set"):
         parse_spec({**SIMULATE, "dynamics": dynamics, "data": {"kind": "gaussian"}})
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "allowed"),
+    [
+        ({"temperature": -1}, "temperature", ">= 0"),
+        ({"temperature": 1e-40}, "temperature", "0 or at least 1e-30"),
+        ({"temperature": 1e12}, "temperature", "<= 1e+09"),
+        ({"data": {"kind": "gaussian", "noise_std": "a"}}, "data.noise_std", "a number"),
+        ({"data": {"kind": "samples", "x": [1, "a"], "y": [1, 2]}}, "data.x.1", "a number"),
+        ({"data": {"kind": "samples", "x": [1, 2], "y": [1]}}, "data.y", "at least 2 entries"),
+        ({"data": {"kind": "dataset", "id": "ds_1"}}, "data.id", "text of the form ^ds_"),
+        ({"data": {}}, "data", "a field 'kind'"),
+        ({"model": None}, "model", "an object"),
+        ({"model": {"kind": "diagonal", "gaussian": 1}}, "model.gaussian", "only the documented fields"),
+        ({"data": MOMENTS | {"alpha2": 9.0}}, "data", "alpha2^2 <= alpha1 * alpha3"),
+    ],
+)
+def test_refusals_speak_of_the_spec_as_written(change: dict[str, Any], path: str, allowed: str) -> None:
+    """Paths have no tags of unions, and what is allowed is said as in JSON."""
+    spec = {**STATIONARY, **change}
+    with pytest.raises(ValidationError) as refusal:
+        parse_spec(spec)
+    error = refusal.value.errors()[0]
+    assert written_path(spec, error["loc"]) == path
+    assert allowed_by(error).startswith(allowed)

@@ -32,6 +32,7 @@ _PARTS = tuple(
         "schemes.reciprocal_splitting",
         "schemes.two_layer_euler",
         "schemes.two_layer_update",
+        "schemes.two_layers",
         "streams",
     )
 )

@@ -8,10 +8,11 @@ operations and the functions of its tree (`expressions.parse`).
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from equipoise_solver.ensembles.generated import module_of
 from equipoise_solver.errors import InvalidModelError
-from equipoise_solver.expressions import VARIABLE, Node, parse
+from equipoise_solver.expressions import COMPARISONS, VARIABLE, Node, parse
 
 LARGEST_POWER = 64
 """Largest whole exponent that is multiplied out."""
@@ -31,22 +32,26 @@ def coefficients(v, p):
 """
 _CALLS = {
     "exp": "like(v, exponential(np.float64({0})))",
-    "tanh": "like(v, hyperbolic_tangent(np.float64({0})))",
+    "tanh": "like(v, hyperbolic_tangent(np.float64({0}))) if {0} == {0} else {0}",
     "log": "math.log({0})",
     "sqrt": "math.sqrt({0})",
     "sin": "math.sin({0})",
     "cos": "math.cos({0})",
+    "atan": "math.atan({0})",
     "abs": "abs({0})",
-    "sign": "like(v, np.float64({0} > like(v, 0.0)) - np.float64({0} < like(v, 0.0)))",
+    "sign": "like(v, np.float64({0} > like(v, 0.0)) - np.float64({0} < like(v, 0.0))) if {0} == {0} else {0}",
     "negative": "-{0}",
     "+": "{0} + {1}",
     "-": "{0} - {1}",
     "*": "{0} * {1}",
     "/": "{0} / {1}",
     "**": "like(v, {0} ** {1})",
-    "min": "min({0}, {1})",
-    "max": "max({0}, {1})",
+    "min": "{0} if {0} < {1} or {0} != {0} else {1}",
+    "max": "{0} if {0} > {1} or {0} != {0} else {1}",
+    "where": "like(v, {1}) if {0} else like(v, {2})",
+    **{sign: f"{{0}} {sign} {{1}}" for sign in COMPARISONS},
 }
+"""Each operation on what holds its operands. NaN stays NaN: the functions of our own would lose it."""
 _PARTS = tuple(
     f"equipoise_solver.ensembles.{name}"
     for name in ("compiled", "device", "elementary", "elementary_tables", "tangent")
@@ -120,12 +125,10 @@ class _Writer:
             return "v" if node.name == VARIABLE else self._places[node.name]
         if node.kind == "**" and _whole(node.parts[1]) is not None:
             return self._power(self._name(node.parts[0]), _whole(node.parts[1]) or 0)
-        first, *others = (self._name(part) for part in node.parts)
-        if not others:
-            return self._kept(_CALLS[node.kind].format(first))
-        for other in others:
-            first = self._kept(_CALLS[node.kind].format(first, other))
-        return first
+        names = [self._name(part) for part in node.parts]
+        if node.kind not in ("min", "max"):
+            return self._kept(_CALLS[node.kind].format(*names))
+        return reduce(lambda left, right: self._kept(_CALLS[node.kind].format(left, right)), names)
 
     def _power(self, base: str, exponent: int) -> str:
         """A whole power by squares and products."""

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import LANES, inlined
-from equipoise_solver.ensembles.elementary import normal_pair
 from equipoise_solver.ensembles.noise import full_batch, gaussian, minibatch_epoch, minibatch_iid
+from equipoise_solver.ensembles.noise.lanes import two_normals
 from equipoise_solver.ensembles.noise.source import NoiseSource
-from equipoise_solver.ensembles.streams import MINIBATCHES, next_word
+from equipoise_solver.ensembles.streams import MINIBATCHES
 
 _whole = inlined(full_batch.fill)
 _iid = inlined(minibatch_iid.fill)
@@ -26,14 +26,7 @@ _epoch = inlined(minibatch_epoch.fill)
 def _disturb(words: Any, out: Any, spread: Any) -> None:
     """Add spread sqrt(A) z to B in every lane; spread = std/sqrt(S)."""
     for j in range(LANES):
-        high, a, b, c, d = next_word(words[0, j], words[1, j], words[2, j], words[3, j])
-        low, a, b, c, d = next_word(a, b, c, d)
-        turn, a, b, c, d = next_word(a, b, c, d)
-        words[0, j] = a
-        words[1, j] = b
-        words[2, j] = c
-        words[3, j] = d
-        z, _ = normal_pair(high, low, turn)
+        z, _ = two_normals(words, j)
         out[1, j] += spread * math.sqrt(out[0, j]) * z
 
 

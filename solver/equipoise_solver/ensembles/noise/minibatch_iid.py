@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise_solver.ensembles.noise.lanes import keep, stream_of
 from equipoise_solver.ensembles.noise.source import NoiseSource
 from equipoise_solver.ensembles.streams import MINIBATCHES, below
 
@@ -30,14 +31,14 @@ def fill(
     bound = np.uint64(table.shape[1])
     threshold = np.uint64(numbers[1])
     for j in range(lanes):
-        a, b, c, d = words[0, j], words[1, j], words[2, j], words[3, j]
+        a, b, c, d = stream_of(words, j)
         squares = 0.0
         products = 0.0
         for _ in range(size):
             i, a, b, c, d = below(bound, threshold, a, b, c, d)
             squares = squares + table[0, i]
             products = products + table[1, i]
-        words[0, j], words[1, j], words[2, j], words[3, j] = a, b, c, d
+        keep(words, j, a, b, c, d)
         out[0, j] = squares / numbers[0]
         out[1, j] = products / numbers[0]
 

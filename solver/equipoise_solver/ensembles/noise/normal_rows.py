@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from equipoise_solver.ensembles.compiled import LANES
+from equipoise_solver.ensembles.noise.lanes import keep, stream_of
 from equipoise_solver.ensembles.noise.source import NoiseSource
 from equipoise_solver.ensembles.normals import single_normal_pair
 from equipoise_solver.ensembles.streams import INCREMENTS, next_word
@@ -29,12 +30,10 @@ def fill(
     """Put independent N(0, 1) numbers into all rows, an even number; see `compiled.noise_signature`."""
     for i in range(0, out.shape[0], 2):
         for j in range(LANES):
-            first, a, b, c, d = next_word(words[0, j], words[1, j], words[2, j], words[3, j])
+            a, b, c, d = stream_of(words, j)
+            first, a, b, c, d = next_word(a, b, c, d)
             second, a, b, c, d = next_word(a, b, c, d)
-            words[0, j] = a
-            words[1, j] = b
-            words[2, j] = c
-            words[3, j] = d
+            keep(words, j, a, b, c, d)
             out[i, j], out[i + 1, j] = single_normal_pair(first, second)
 
 

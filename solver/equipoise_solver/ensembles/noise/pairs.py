@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import LANES, inlined
-from equipoise_solver.ensembles.elementary import normal_pair
+from equipoise_solver.ensembles.noise.lanes import keep, stream_of, two_normals
 from equipoise_solver.ensembles.noise.minibatch_epoch import shuffle
 from equipoise_solver.ensembles.noise.source import NoiseSource
 from equipoise_solver.ensembles.normals import single_normal_pair
@@ -21,24 +21,11 @@ LARGEST_BATCH = 64
 
 
 @inlined
-def _normals(words: Any, j: Any) -> Any:
-    """Two N(0, 1) numbers from the stream of lane j."""
-    high, a, b, c, d = next_word(words[0, j], words[1, j], words[2, j], words[3, j])
-    low, a, b, c, d = next_word(a, b, c, d)
-    turn, a, b, c, d = next_word(a, b, c, d)
-    words[0, j] = a
-    words[1, j] = b
-    words[2, j] = c
-    words[3, j] = d
-    return normal_pair(high, low, turn)
-
-
-@inlined
 def _disturb(words: Any, out: Any, size: Any, std: Any) -> None:
     """Add fresh N(0, std^2) to every label of a batch, two at a time."""
     for i in range(0, size, 2):
         for j in range(LANES):
-            first, second = _normals(words, j)
+            first, second = two_normals(words, j)
             out[size + i, j] += std * first
             if i + 1 < size:
                 out[size + i + 1, j] += std * second
@@ -61,7 +48,7 @@ def fill_gaussian(
     size = np.int64(numbers[0])
     for i in range(size):
         for j in range(LANES):
-            first, second = _normals(words, j)
+            first, second = two_normals(words, j)
             x = numbers[1] * first
             out[i, j] = x
             out[size + i, j] = numbers[2] * x + numbers[3] * second
@@ -87,12 +74,10 @@ def fill_gaussian_single(
     input_std, slope, noise_std = np.float32(numbers[1]), np.float32(numbers[2]), np.float32(numbers[3])
     for i in range(size):
         for j in range(LANES):
-            radius, a, b, c, d = next_word(words[0, j], words[1, j], words[2, j], words[3, j])
+            a, b, c, d = stream_of(words, j)
+            radius, a, b, c, d = next_word(a, b, c, d)
             turn, a, b, c, d = next_word(a, b, c, d)
-            words[0, j] = a
-            words[1, j] = b
-            words[2, j] = c
-            words[3, j] = d
+            keep(words, j, a, b, c, d)
             first, second = single_normal_pair(radius, turn)
             x = input_std * first
             out[i, j] = x
@@ -119,12 +104,12 @@ def fill_iid(
     bound = np.uint64(table.shape[1])
     threshold = np.uint64(numbers[1])
     for j in range(LANES):
-        a, b, c, d = words[0, j], words[1, j], words[2, j], words[3, j]
+        a, b, c, d = stream_of(words, j)
         for i in range(size):
             k, a, b, c, d = below(bound, threshold, a, b, c, d)
             out[i, j] = table[0, k]
             out[size + i, j] = table[1, k]
-        words[0, j], words[1, j], words[2, j], words[3, j] = a, b, c, d
+        keep(words, j, a, b, c, d)
         out[2 * size, j] = 1.0 / numbers[0]
     if numbers[2] > 0.0:
         _disturb(words, out, size, numbers[2])

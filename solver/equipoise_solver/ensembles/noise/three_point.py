@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from equipoise_solver.ensembles.compiled import inlined
+from equipoise_solver.ensembles.noise.lanes import keep_where, stream_of
 from equipoise_solver.ensembles.noise.source import NoiseSource
 from equipoise_solver.ensembles.streams import INCREMENTS, next_word
 
@@ -41,16 +42,12 @@ def fill(
 ) -> None:
     """Put two independent three-point numbers into out[:, lane]; see `compiled.noise_signature`."""
     for j in range(lanes):
-        a0, b0, c0, d0 = words[0, j], words[1, j], words[2, j], words[3, j]
-        first, a, b, c, d = next_word(a0, b0, c0, d0)
+        before = a, b, c, d = stream_of(words, j)
+        first, a, b, c, d = next_word(a, b, c, d)
         second, a, b, c, d = next_word(a, b, c, d)
         out[0, j] = _three_points(first)
         out[1, j] = _three_points(second)
-        on = active[j] != np.uint8(0)
-        words[0, j] = a if on else a0
-        words[1, j] = b if on else b0
-        words[2, j] = c if on else c0
-        words[3, j] = d if on else d0
+        keep_where(active, words, j, (a, b, c, d), before)
 
 
 def source() -> NoiseSource:

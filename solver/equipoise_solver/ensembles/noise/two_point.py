@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from equipoise_solver.ensembles.noise.lanes import keep_where, stream_of
 from equipoise_solver.ensembles.noise.source import NoiseSource
 from equipoise_solver.ensembles.streams import INCREMENTS, next_word
 
@@ -25,15 +26,11 @@ def fill(
 ) -> None:
     """Put two independent signs into out[:, lane], from one word; see `compiled.noise_signature`."""
     for j in range(lanes):
-        a0, b0, c0, d0 = words[0, j], words[1, j], words[2, j], words[3, j]
-        word, a, b, c, d = next_word(a0, b0, c0, d0)
+        before = a, b, c, d = stream_of(words, j)
+        word, a, b, c, d = next_word(a, b, c, d)
         out[0, j] = -1.0 if (word & FIRST_SIGN) != 0 else 1.0
         out[1, j] = -1.0 if (word & SECOND_SIGN) != 0 else 1.0
-        on = active[j] != np.uint8(0)
-        words[0, j] = a if on else a0
-        words[1, j] = b if on else b0
-        words[2, j] = c if on else c0
-        words[3, j] = d if on else d0
+        keep_where(active, words, j, (a, b, c, d), before)
 
 
 def source() -> NoiseSource:

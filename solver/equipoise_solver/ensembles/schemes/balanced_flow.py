@@ -92,27 +92,18 @@ def features(state: Any, lane: Any, numbers: Any, out: Any) -> int:
     return 1 if x < LOG_ABSORBED else 0
 
 
-def typical_rate(moments: DataMoments, temperature: float, depth: int, width: int, v: float) -> float:
-    """Rate that bounds the step at v, without weight decay, [1/time]."""
-    layers, q1 = depth + 1, (depth - 1) / (depth + 1)
-    value = max(abs(v), 1e-12)
-    w = math.pow(value, q1)
-    heat = math.pow(width, 4 / layers - 2) * temperature * w * w
-    pull = (
-        2
-        * layers
-        * math.pow(width, 2 / layers - 1)
-        * w
-        * (moments.beta1 * value + abs(moments.beta1 * v - moments.beta2))
-    )
-    return 4 * layers * layers * heat * (moments.noise(v) + moments.alpha1 * value * value) + pull
-
-
 def rate(
     moments: DataMoments, *, temperature: float, weight_decay: float, depth: int, width: int, v: float
 ) -> float:
     """Rate that bounds the step at v, [1/time]."""
-    return typical_rate(moments, temperature, depth, width, v) + 2 * (depth + 1) * weight_decay
+    layers, q1 = depth + 1, (depth - 1) / (depth + 1)
+    value = max(abs(v), 1e-12)
+    w = math.pow(value, q1)
+    heat = math.pow(width, 4 / layers - 2) * temperature * w * w
+    residual = moments.beta1 * value + abs(moments.beta1 * v - moments.beta2)
+    pull = 2 * layers * math.pow(width, 2 / layers - 1) * w * residual
+    kick = 4 * layers * layers * heat * (moments.noise(v) + moments.alpha1 * value * value)
+    return kick + pull + 2 * layers * weight_decay
 
 
 def scheme(
@@ -162,6 +153,12 @@ def scheme(
             extra=extra,
         ),
         to_state=to_state,
-        typical_rate=typical_rate(moments, temperature, depth, width, typical_value)
-        + 2 * layers * weight_decay,
+        typical_rate=rate(
+            moments,
+            temperature=temperature,
+            weight_decay=weight_decay,
+            depth=depth,
+            width=width,
+            v=typical_value,
+        ),
     )

@@ -16,6 +16,8 @@ from equipoise_solver.ensembles.device import fma, like
 from equipoise_solver.ensembles.noise.minibatch_gaussian import batch_of
 from equipoise_solver.ensembles.schemes.product_update import escape_bound
 from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
+from equipoise_solver.ensembles.schemes.two_layers import extra, product_of
+from equipoise_solver.ensembles.schemes.two_layers import extra_of as extra_of  # For `cuda.kernels`.
 
 
 @inlined
@@ -117,15 +119,7 @@ def single_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any
 @inlined
 def value_of(u: Any, w: Any, numbers: Any) -> Any:
     """The product v, and whether both are so small that it is absorbed at 0."""
-    u, w = np.float64(u), np.float64(w)
-    return u * w, (abs(u) < numbers[3]) & (abs(w) < numbers[3])
-
-
-@inlined
-def extra_of(u: Any, w: Any, v: Any, numbers: Any) -> Any:
-    """|theta|^2 and the imbalance |u^2 - w^2|."""
-    u, w = np.float64(u), np.float64(w)
-    return u * u + w * w, abs(u * u - w * w)
+    return product_of(u, w, numbers[3])
 
 
 def value(state: Any, numbers: Any, out: Any) -> None:
@@ -133,12 +127,6 @@ def value(state: Any, numbers: Any, out: Any) -> None:
     for j in range(LANES):
         out[0, j], absorbed = value_of(state[0, j], state[1, j], numbers)
         out[3, j] = 1.0 if absorbed else 0.0
-
-
-def extra(state: Any, numbers: Any, out: Any) -> None:
-    """Put |theta|^2 and the imbalance into `out`, which holds v."""
-    for j in range(LANES):
-        out[1, j], out[2, j] = extra_of(state[0, j], state[1, j], out[0, j], numbers)
 
 
 def scheme(
