@@ -90,7 +90,7 @@ def process_tables(startups: list[Startup], peaks: list[Peak]) -> list[str]:
     lines = [
         "## Start-up and memory",
         "",
-        "| tiny run in a fresh process | imports, s | first run of all, s | first of this model, s | again, s |",
+        "| fresh process | imports, s | first run of all, s | first of its model, s | again, s |",
         "|---|---|---|---|---|",
     ]
     lines += [

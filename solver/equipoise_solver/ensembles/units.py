@@ -22,11 +22,11 @@ from equipoise_solver.ensembles.accumulators import (
 )
 from equipoise_solver.ensembles.compiled import (
     LANES,
-    pointed,
     features_signature,
     flow_signature,
     key_of,
     noise_signature,
+    pointed,
     show_signature,
     step_signature,
 )

@@ -40,9 +40,7 @@ def scheme(
         extra=extra,
         n_state=1,
         n_work=1,
-        numbers=np.array(
-            [*model.numbers, step_size, math.sqrt(step_size), *ONE_LAYER], dtype=np.float64
-        ),
+        numbers=np.array([*model.numbers, step_size, math.sqrt(step_size), *ONE_LAYER], dtype=np.float64),
         to_state=identity,
         typical_rate=typical_rate,
     )

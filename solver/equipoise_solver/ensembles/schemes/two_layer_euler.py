@@ -22,7 +22,10 @@ from equipoise_solver.theory.moments import DataMoments
 
 @inlined
 def move(u: Any, w: Any, noise: Any, p: Any) -> Any:
-    """One step; p = (2 h b1, 2 h b2, a1/G, 2 a2/G, a3/G, 1 - 2 gamma h, 2 sqrt(h T G)), G as in `two_layer`."""
+    """One step; p = (2 h b1, 2 h b2, a1/G, 2 a2/G, a3/G, 1 - 2 gamma h, 2 sqrt(h T G)).
+
+    G: as in `models.two_layer`, where the square root is explained.
+    """
     v = u * w
     root = math.sqrt(np.float32(fma(v, fma(p[2], v, -p[3]), p[4])))
     force = fma(-p[6] * noise, like(v, root), fma(p[0], v, -p[1]))
