@@ -102,7 +102,6 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
         state[0, j] = math.sqrt(fma(state[0, j], state[0, j], gain))
     for i in range(GROUP):
         rest = whole if i < GROUP - 1 else gain
-        cap = like(zero, np.inf) if i < GROUP - 1 else farthest
         for j in range(LANES):
             y = state[0, j]
             positive = state[1, j] > like(y, 0.0)
@@ -110,7 +109,9 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
             shift = shift_up if positive else shift_down
             alpha2 = alpha2_up if positive else -alpha2_up
             y = inner(y, like(y, noise[i, j]), slope, shift, alpha1, alpha2, alpha3, size)
-            state[0, j] = min(math.sqrt(fma(y, y, rest)), cap)
+            state[0, j] = math.sqrt(fma(y, y, rest))
+    for j in range(LANES):
+        state[0, j] = min(state[0, j], farthest)
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
