@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from equipoise_solver.diffusion.near_end import Array
-from equipoise_solver.diffusion.problem import Diffusion
+from equipoise_solver.diffusion.sampling import kinks, sampling, zoom
+
+if TYPE_CHECKING:
+    from equipoise_solver.diffusion.problem import Diffusion
+
+
+_CENTRAL = 0.5  # |y| next to the center of a coordinate.
+_MANY = 50  # A drift with so many zeros has no scale of its own.
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,19 @@ class Coordinate:
                 return np.asarray((self.high - self.low) / (1.0 + np.exp(y)))
             return np.full_like(y, math.inf)
 
+    def jacobian(self, y: Array) -> Array:
+        """dx/dy, from the same numbers as the distances, so that rounding cancels in ratios."""
+        y = np.asarray(y, dtype=np.float64)
+        match self.kind:
+            case "low":
+                return self.from_low(y)
+            case "high":
+                return self.from_high(y)
+            case "both":
+                return np.asarray(self.from_low(-np.abs(y)) / (1.0 + np.exp(-np.abs(y))))
+            case _:
+                return np.asarray(self.scale * np.cosh(y))
+
     def log_jacobian(self, y: Array) -> Array:
         """log(dx/dy)."""
         y = np.asarray(y, dtype=np.float64)
@@ -101,19 +122,22 @@ class Coordinate:
                     return np.asarray(np.arcsinh((x - self.center) / self.scale))
 
     def anchored(self, y: Array) -> tuple[Array, Array]:
-        """The nearest finite end (0 on the line) and x minus it, to all digits; both of the shape of y."""
+        """A point near x and x minus it, both of the shape of y: to all digits near finite ends, and near
+        the center of the coordinate, where sharp laws live.
+        """
         y = np.asarray(y, dtype=np.float64)
         match self.kind:
-            case "low":
-                return np.full_like(y, self.low), self.from_low(y)
-            case "high":
-                return np.full_like(y, self.high), -self.from_high(y)
             case "both":
                 upper = y >= 0
                 limit = np.where(upper, self.high, self.low)
                 return limit, np.where(upper, -self.from_high(y), self.from_low(y))
-            case _:
-                return np.zeros_like(y), self.value(y)
+            case "none":
+                return np.full_like(y, self.center), self.scale * np.sinh(y)
+        end, sign = (self.low, 1.0) if self.kind == "low" else (self.high, -1.0)
+        central = np.abs(y) < _CENTRAL
+        outer = self.from_low(y) if self.kind == "low" else -self.from_high(y)
+        rest = np.where(central, sign * self.scale * np.expm1(sign * np.where(central, y, 0.0)), outer)
+        return np.where(central, end + sign * self.scale, end), rest
 
 
 @dataclass(frozen=True)
@@ -122,10 +146,16 @@ class Line:
 
     With S(y) the integral of the slope: the scale measure is ds = exp(S + log_jacobian) dy and the speed
     measure dm = exp(log_rate - S) dy.
+
+    Attributes:
+        diffusion: the problem.
+        coordinate: its coordinate.
+        kinks: y where drift or noise have a kink or jump.
     """
 
     diffusion: Diffusion
     coordinate: Coordinate
+    kinks: tuple[float, ...] = ()
 
     def coefficients(self, y: Array) -> tuple[Array, Array]:
         """Drift and noise at y, precise next to finite ends."""
@@ -140,11 +170,14 @@ class Line:
     def both(self, y: Array) -> tuple[Array, Array]:
         """slope(y) and log_rate(y)."""
         drift, noise = self.coefficients(y)
-        log_jacobian = self.coordinate.log_jacobian(y)
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            log_noise = np.log(np.abs(noise))
-            slope = -2.0 * (drift / noise) * (np.exp(log_jacobian) / noise)
-        return slope, math.log(2.0) + log_jacobian - 2.0 * log_noise
+        jacobian = self.coordinate.jacobian(y)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+            share = jacobian / noise
+            slope = -2.0 * (drift / noise) * share
+            ratio, noise = np.abs(share / noise), np.abs(noise)
+            far = ~np.isfinite(ratio) | (ratio < 1e-300)
+            log_ratio = np.where(far, np.log(np.abs(share)) - np.log(noise), np.log(ratio))
+        return slope, math.log(2.0) + log_ratio
 
     def slope(self, y: Array) -> Array:
         """d(log s)/dy = -2 drift x' / noise**2, with s the scale density in x."""
@@ -160,5 +193,37 @@ class Line:
 
 
 def line_of(diffusion: Diffusion) -> Line:
-    """The diffusion in a coordinate that suits its interval."""
-    return Line(diffusion, Coordinate(diffusion.low, diffusion.high))
+    """The diffusion in a coordinate that suits its interval, its scale taken from the zeros of the drift."""
+    coordinate = _suited(diffusion)
+    return Line(diffusion, coordinate, tuple(kinks(diffusion, coordinate)))
+
+
+def _suited(diffusion: Diffusion) -> Coordinate:
+    plain = Coordinate(diffusion.low, diffusion.high)
+    if plain.kind == "both":
+        return plain
+    y = sampling()
+    y = y[np.abs(y) < 40.0]
+    drift, _ = Line(diffusion, plain).coefficients(y)
+    turns = np.flatnonzero(np.sign(drift[1:]) * np.sign(drift[:-1]) < 0)
+    if not 0 < turns.size < _MANY:
+        return plain
+    first, last = zoom(
+        lambda t: Line(diffusion, plain).coefficients(t)[0], y[turns[[0, -1]]], y[turns[[0, -1]] + 1]
+    )
+    if plain.kind != "none":
+        scale = float(np.exp(plain.log_jacobian(np.array(0.5 * (first + last)))))
+        return Coordinate(diffusion.low, diffusion.high, scale=scale)
+    ends = plain.value(np.array([first, last]))
+    center = float(0.5 * (ends[0] + ends[1]))
+    scale = max(0.5 * float(ends[1] - ends[0]), _width(diffusion, float(ends[0])))
+    return Coordinate(diffusion.low, diffusion.high, center=center, scale=scale)
+
+
+def _width(diffusion: Diffusion, zero: float) -> float:
+    """How far the noise drives x from a zero of the drift, [state]; about right is good enough."""
+    step = 1e-4 * max(abs(zero), 1e-4)
+    drift = diffusion.drift(np.array([zero - step, zero + step]))
+    pull = abs(float(drift[1] - drift[0])) / (2.0 * step)
+    width = float(np.abs(diffusion.noise(np.array(zero)))) / math.sqrt(2.0 * pull) if pull > 0 else math.nan
+    return width if math.isfinite(width) and width > 0 else 1.0

@@ -41,6 +41,11 @@ class Near:
         result: Array = self.error + EPSILON * (abs(self.limit) + np.abs(self.total))
         return result
 
+    @property
+    def safe_error(self) -> Array:
+        """Absolute error of the number itself: of rest alone where the limit is 0, as it then is exact."""
+        return self.error if self.limit == 0 else self.total_error
+
 
 def snapped(limit: float, size: float) -> float:
     """The limit, or 0 where it is what rounding leaves of numbers of that size."""

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from equipoise_solver.diffusion.derivative import derivative, operation
+from equipoise_solver.diffusion.inspection import check_inside
 from equipoise_solver.diffusion.near_end import Array, Near, evaluate_near
 from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.expressions import Node, parse
@@ -37,11 +38,11 @@ class Diffusion:
 
     def drift(self, x: Array) -> Array:
         """Ito drift, any shape, [state/time]."""
-        return _evaluated(self.drift_tree, self.parameters, x).total
+        return self.tree_near(self.drift_tree, 0.0, np.asarray(x, dtype=np.float64)).total
 
     def noise(self, x: Array) -> Array:
         """Amplitude of the noise, any shape, [state/time**0.5]."""
-        return _evaluated(self.noise_tree, self.parameters, x).total
+        return self.tree_near(self.noise_tree, 0.0, np.asarray(x, dtype=np.float64)).total
 
     def variance(self, x: Array) -> Array:
         """noise(x)**2, any shape, [state**2/time]."""
@@ -49,18 +50,15 @@ class Diffusion:
         result: Array = noise * noise
         return result
 
+    def tree_near(self, tree: Node, limit: float, rest: Array) -> Near:
+        """An expression at x = limit + rest, with its error."""
+        return evaluate_near(tree, self.parameters, Near(limit, rest, np.zeros_like(rest)))
+
     def near(self, limit: float, rest: Array) -> tuple[Array, Array]:
         """Drift and noise at x = limit + rest, as precise as rest is, however small."""
         rest = np.asarray(rest, dtype=np.float64)
-        x = Near(limit, rest, np.zeros_like(rest))
-        drift = evaluate_near(self.drift_tree, self.parameters, x)
-        noise = evaluate_near(self.noise_tree, self.parameters, x)
-        return drift.total, noise.total
-
-
-def _evaluated(tree: Node, parameters: Mapping[str, float], x: Array) -> Near:
-    rest = np.asarray(x, dtype=np.float64)
-    return evaluate_near(tree, parameters, Near(0.0, rest, np.zeros_like(rest)))
+        drift = self.tree_near(self.drift_tree, limit, rest)
+        return drift.total, self.tree_near(self.noise_tree, limit, rest).total
 
 
 def from_expressions(
@@ -92,7 +90,9 @@ def from_expressions(
         drift_tree = _ito_drift(drift_tree, noise_tree)
     elif interpretation != "ito":
         raise InvalidModelError("interpretation", given=interpretation, allowed="'ito' or 'stratonovich'")
-    return Diffusion(low, high, drift_tree, noise_tree, values)
+    diffusion = Diffusion(low, high, drift_tree, noise_tree, values)
+    check_inside(diffusion)
+    return diffusion
 
 
 def _ito_drift(drift: Node, noise: Node) -> Node:

@@ -4,10 +4,16 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from equipoise_solver.ensembles.cuda import draws, moves
+from equipoise_solver.ensembles.cuda import draws
 from equipoise_solver.ensembles.generated import module_of
 from equipoise_solver.ensembles.models import deep, linear, two_layer
 from equipoise_solver.ensembles.plan import EnsemblePlan
+from equipoise_solver.ensembles.schemes import (
+    linear_splitting,
+    reciprocal_splitting,
+    two_layer_euler,
+    two_layer_update,
+)
 from equipoise_solver.ensembles.schemes.explicit import SCHEMES
 
 _PACKAGE = "equipoise_solver.ensembles"
@@ -17,7 +23,6 @@ _PARTS = tuple(
         "accumulators.samples",
         "compiled",
         "cuda.draws",
-        "cuda.moves",
         "cuda.paths",
         "device",
         "drivers",
@@ -36,6 +41,21 @@ _PARTS = tuple(
         "streams",
     )
 )
+_IN_GROUPS = {
+    "linear_splitting": linear_splitting,
+    "reciprocal_splitting": reciprocal_splitting,
+    "two_layer_euler": two_layer_euler,
+    "two_layer_update": two_layer_update,
+}
+"""Schemes that are written out, each in a module of its name. It offers, beside the kernels of a block,
+
+    group(x, y, noise, p)           the state (x, y) of a path after the steps that four numbers of noise serve,
+                                    and how many of them were made
+    first_of_group(x, y, noise, p)  the same after the first step, where a run may end within a group
+
+p are the scheme's numbers in the precision of the state; y is x again where the state is one number. `min` of
+a state is written out in them: on a card it would lose NaN, by which lost paths are known.
+"""
 _HEAD = """
 import numpy as np
 from numba import cuda
@@ -45,8 +65,7 @@ from equipoise_solver.ensembles.cuda.draws import {draw} as draw
 from equipoise_solver.ensembles.cuda.paths import following
 from equipoise_solver.ensembles.schemes.{scheme} import extra_of, value_of
 """
-_WRITTEN = """
-from equipoise_solver.ensembles.cuda.moves import {scheme}_group as group
+_WRITTEN = """from equipoise_solver.ensembles.schemes.{scheme} import {offered}
 """
 _EXPLICIT = """
 from equipoise_solver.ensembles.device import like
@@ -82,7 +101,7 @@ def kernel({arguments}):
 """
 _REST = """    if n % {steps} > 0:
         noise, a, b, c, d = draw(a, b, c, d)
-        x, y, more = single(x, y, noise, p)
+        x, y, more = first_of_group(x, y, noise, p)
         made += np.int32(more)
 """
 _ARGUMENTS = """state words status taken sums anchors n_paths times places first_kept end_kept
@@ -92,7 +111,7 @@ snapshots n_snapshots"""
 
 def has_kernel(plan: EnsemblePlan) -> bool:
     """Whether the card can follow the paths of a plan."""
-    known = plan.scheme.name in SCHEMES or hasattr(moves, f"{plan.scheme.name}_group")
+    known = plan.scheme.name in SCHEMES or plan.scheme.name in _IN_GROUPS
     is_watched = plan.first_passage is not None
     return plan.has_fixed_clock and plan.noise_source.fill in draws.NAMES and known and not is_watched
 
@@ -107,11 +126,10 @@ def kernel_of(plan: EnsemblePlan) -> Any:
         moved = "".join(_MOVE.format(row=row) for row in range(steps))
         explicit = {"move": move, "model": model.__name__, "moves": moved}
         return _module(_HEAD + _EXPLICIT + _BODY, scheme="explicit", rest="", **common, **explicit).kernel
-    rest, text = "", _HEAD + _WRITTEN
-    if hasattr(moves, f"{name}_single"):
-        text += f"from equipoise_solver.ensembles.cuda.moves import {name}_single as single\n"
-        rest = _REST.format(steps=steps)
-    return _module(text + _BODY, scheme=name, rest=rest, **common).kernel
+    ends_within = hasattr(_IN_GROUPS[name], "first_of_group")
+    offered = "first_of_group, group" if ends_within else "group"
+    rest = _REST.format(steps=steps) if ends_within else ""
+    return _module(_HEAD + _WRITTEN + _BODY, scheme=name, offered=offered, rest=rest, **common).kernel
 
 
 @cache

@@ -28,40 +28,57 @@ from equipoise_solver.theory.moments import DataMoments
 
 
 @inlined
-def move(v: Any, noise: Any, size: Any, alpha1: Any, alpha2: Any, alpha3: Any, slope: Any, shift: Any) -> Any:
-    """One step."""
-    v = fma(slope, v, shift)
-    x = size * noise
+def move(v: Any, noise: Any, p: Any) -> Any:
+    """One step; p = (2 d sqrt(T h), a1, a2, a3, slope, shift)."""
+    alpha1, alpha2 = p[1], p[2]
+    v = fma(p[4], v, p[5])
+    x = p[0] * noise
     square = x * x
     z = alpha1 * square
     even = fma(z, fma(z, like(v, 1 / 720), like(v, 1 / 24)), like(v, 0.5))
     odd = fma(z, fma(z, fma(z, like(v, 1 / 5040), like(v, 1 / 120)), like(v, 1 / 6)), like(v, 1.0))
     half_slope = fma(alpha1, v, -alpha2)
-    g = fma(v, half_slope - alpha2, alpha3)
+    g = fma(v, half_slope - alpha2, p[3])
     root = math.sqrt(max(g, like(v, 0.0)))
     v = fma(square * half_slope, even, fma(x * odd, root, v))
-    return fma(slope, v, shift)
+    return fma(p[4], v, p[5])
+
+
+@inlined
+def group(v: Any, same: Any, noise: Any, p: Any) -> Any:
+    """GROUP steps; see `cuda.kernels`."""
+    for i in range(GROUP):
+        v = move(v, like(v, noise[i]), p)
+    return v, v, GROUP
+
+
+@inlined
+def _numbers(zero: Any, numbers: Any) -> Any:
+    return (
+        like(zero, numbers[0]),
+        like(zero, numbers[1]),
+        like(zero, numbers[2]),
+        like(zero, numbers[3]),
+        like(zero, numbers[4]),
+        like(zero, numbers[5]),
+    )
 
 
 def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """GROUP steps of every lane; state = v; see `compiled.step_signature`."""
-    zero = state[0, 0]
-    size, alpha1, alpha2 = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
-    alpha3, slope, shift = like(zero, numbers[3]), like(zero, numbers[4]), like(zero, numbers[5])
+    p = _numbers(state[0, 0], numbers)
     for i in range(GROUP):
         for j in range(LANES):
             v = state[0, j]
-            state[0, j] = move(v, like(v, noise[i, j]), size, alpha1, alpha2, alpha3, slope, shift)
+            state[0, j] = move(v, like(v, noise[i, j]), p)
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """One step of every lane, by the noise of `row`."""
-    zero = state[0, 0]
-    size, alpha1, alpha2 = like(zero, numbers[0]), like(zero, numbers[1]), like(zero, numbers[2])
-    alpha3, slope, shift = like(zero, numbers[3]), like(zero, numbers[4]), like(zero, numbers[5])
+    p = _numbers(state[0, 0], numbers)
     for j in range(LANES):
         v = state[0, j]
-        state[0, j] = move(v, like(v, noise[row, j]), size, alpha1, alpha2, alpha3, slope, shift)
+        state[0, j] = move(v, like(v, noise[row, j]), p)
 
 
 @inlined

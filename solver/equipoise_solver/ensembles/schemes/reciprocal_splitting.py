@@ -81,50 +81,67 @@ def inner(
 
 
 @inlined
-def _chosen(positive: Any, numbers: Any, y: Any) -> Any:
+def _chosen(positive: Any, p: Any) -> Any:
     """The affine flow's numbers and a2, by the sign of v."""
-    slope = like(y, numbers[5]) if positive else like(y, numbers[7])
-    shift = like(y, numbers[6]) if positive else like(y, numbers[8])
-    alpha2 = like(y, numbers[2]) if positive else -like(y, numbers[2])
-    return slope, shift, alpha2
+    return p[5] if positive else p[7], p[6] if positive else p[8], p[2] if positive else -p[2]
+
+
+@inlined
+def group(y: Any, sign: Any, noise: Any, p: Any) -> Any:
+    """GROUP steps, neighbouring halves of A in one; see `cuda.kernels`."""
+    slope, shift, alpha2 = _chosen(sign > like(y, 0.0), p)
+    gain, whole = p[4], p[4] + p[4]
+    y = math.sqrt(fma(y, y, gain))
+    for i in range(GROUP):
+        y = inner(y, like(y, noise[i]), slope, shift, p[1], alpha2, p[3], p[0])
+        y = math.sqrt(fma(y, y, whole if i < GROUP - 1 else gain))
+    return (p[9] if p[9] < y else y), sign, GROUP
+
+
+@inlined
+def _numbers(zero: Any, numbers: Any) -> Any:
+    return (
+        like(zero, numbers[0]),
+        like(zero, numbers[1]),
+        like(zero, numbers[2]),
+        like(zero, numbers[3]),
+        like(zero, numbers[4]),
+        like(zero, numbers[5]),
+        like(zero, numbers[6]),
+        like(zero, numbers[7]),
+        like(zero, numbers[8]),
+        like(zero, numbers[9]),
+    )
 
 
 def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """GROUP steps of every lane; state = (1/|v|, sign of v); see `compiled.step_signature`."""
-    zero = state[0, 0]
-    alpha1, alpha3, size = like(zero, numbers[1]), like(zero, numbers[3]), like(zero, numbers[0])
-    gain, farthest = like(zero, numbers[4]), like(zero, numbers[9])
-    whole = gain + gain
-    slope_up, shift_up = like(zero, numbers[5]), like(zero, numbers[6])
-    slope_down, shift_down = like(zero, numbers[7]), like(zero, numbers[8])
-    alpha2_up = like(zero, numbers[2])
+    p = _numbers(state[0, 0], numbers)
     for j in range(LANES):
-        state[0, j] = math.sqrt(fma(state[0, j], state[0, j], gain))
+        y = state[0, j]
+        state[0, j] = math.sqrt(fma(y, y, p[4]))
     for i in range(GROUP):
-        rest = whole if i < GROUP - 1 else gain
+        gain = p[4] + p[4] if i < GROUP - 1 else p[4]
         for j in range(LANES):
             y = state[0, j]
-            positive = state[1, j] > like(y, 0.0)
-            slope = slope_up if positive else slope_down
-            shift = shift_up if positive else shift_down
-            alpha2 = alpha2_up if positive else -alpha2_up
-            y = inner(y, like(y, noise[i, j]), slope, shift, alpha1, alpha2, alpha3, size)
-            state[0, j] = math.sqrt(fma(y, y, rest))
+            slope, shift, alpha2 = _chosen(state[1, j] > like(y, 0.0), p)
+            y = inner(y, like(y, noise[i, j]), slope, shift, p[1], alpha2, p[3], p[0])
+            state[0, j] = math.sqrt(fma(y, y, gain))
     for j in range(LANES):
-        state[0, j] = min(state[0, j], farthest)
+        y = state[0, j]
+        state[0, j] = p[9] if p[9] < y else y
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """One step of every lane, by the noise of `row`."""
-    zero = state[0, 0]
-    alpha1, alpha3, size = like(zero, numbers[1]), like(zero, numbers[3]), like(zero, numbers[0])
-    gain, farthest = like(zero, numbers[4]), like(zero, numbers[9])
+    p = _numbers(state[0, 0], numbers)
     for j in range(LANES):
         y = state[0, j]
-        slope, shift, alpha2 = _chosen(state[1, j] > like(y, 0.0), numbers, y)
-        y = math.sqrt(fma(y, y, gain))
-        y = inner(y, like(y, noise[row, j]), slope, shift, alpha1, alpha2, alpha3, size)
-        state[0, j] = min(math.sqrt(fma(y, y, gain)), farthest)
+        slope, shift, alpha2 = _chosen(state[1, j] > like(y, 0.0), p)
+        y = math.sqrt(fma(y, y, p[4]))
+        y = inner(y, like(y, noise[row, j]), slope, shift, p[1], alpha2, p[3], p[0])
+        y = math.sqrt(fma(y, y, p[4]))
+        state[0, j] = p[9] if p[9] < y else y
 
 
 @inlined

@@ -33,6 +33,14 @@ def move(u: Any, w: Any, noise: Any, p: Any) -> Any:
 
 
 @inlined
+def group(u: Any, w: Any, noise: Any, p: Any) -> Any:
+    """GROUP steps; see `cuda.kernels`."""
+    for i in range(GROUP):
+        u, w = move(u, w, like(u, noise[i]), p)
+    return u, w, GROUP
+
+
+@inlined
 def _numbers(zero: Any, numbers: Any) -> Any:
     return (
         like(zero, numbers[0]),

@@ -75,17 +75,40 @@ def batch_numbers(numbers: Any) -> Any:
     )
 
 
+@inlined
+def move_by_normals(u: Any, w: Any, first: Any, second: Any, keep: Any, bound: Any, batch: Any) -> Any:
+    """`move` by the batch that two normal numbers make."""
+    square, product = batch_of(first, second, batch)
+    return move(u, w, like(u, square), like(u, product), keep, bound)
+
+
+@inlined
+def group(u: Any, w: Any, noise: Any, p: Any) -> Any:
+    """Two updates by four normal numbers; see `cuda.kernels`."""
+    batch = batch_numbers(p)
+    u, w, first = move_by_normals(u, w, noise[0], noise[1], p[1], p[2], batch)
+    u, w, second = move_by_normals(u, w, noise[2], noise[3], p[1], p[2], batch)
+    return u, w, np.int32(first) + np.int32(second)
+
+
+@inlined
+def first_of_group(u: Any, w: Any, noise: Any, p: Any) -> Any:
+    """One update by the first two of four normal numbers; see `cuda.kernels`."""
+    u, w, made = move_by_normals(u, w, noise[0], noise[1], p[1], p[2], batch_numbers(p))
+    return u, w, np.int32(made)
+
+
 def step_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """Two updates of every lane by batches of Gaussian data, each made of two rows of normal numbers."""
     zero = state[0, 0]
     keep, bound = like(zero, numbers[1]), like(zero, numbers[2])
-    p = batch_numbers(numbers)
+    batch = batch_numbers(numbers)
     if numbers[1] == 1.0:
         for j in range(LANES):
             u, w = state[0, j], state[1, j]
-            square, product = batch_of(noise[0, j], noise[1, j], p)
+            square, product = batch_of(noise[0, j], noise[1, j], batch)
             u, w, first = move_without_decay(u, w, like(u, square), like(u, product), bound)
-            square, product = batch_of(noise[2, j], noise[3, j], p)
+            square, product = batch_of(noise[2, j], noise[3, j], batch)
             u, w, second = move_without_decay(u, w, like(u, square), like(u, product), bound)
             state[0, j] = u
             state[1, j] = w
@@ -93,10 +116,8 @@ def step_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, 
     else:
         for j in range(LANES):
             u, w = state[0, j], state[1, j]
-            square, product = batch_of(noise[0, j], noise[1, j], p)
-            u, w, first = move(u, w, like(u, square), like(u, product), keep, bound)
-            square, product = batch_of(noise[2, j], noise[3, j], p)
-            u, w, second = move(u, w, like(u, square), like(u, product), keep, bound)
+            u, w, first = move_by_normals(u, w, noise[0, j], noise[1, j], keep, bound, batch)
+            u, w, second = move_by_normals(u, w, noise[2, j], noise[3, j], keep, bound, batch)
             state[0, j] = u
             state[1, j] = w
             taken[j] += np.int32(first) + np.int32(second)
@@ -106,11 +127,10 @@ def single_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any
     """One update of every lane by the normal numbers in rows 2 row and 2 row + 1."""
     zero = state[0, 0]
     keep, bound = like(zero, numbers[1]), like(zero, numbers[2])
-    p = batch_numbers(numbers)
+    batch = batch_numbers(numbers)
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
-        square, product = batch_of(noise[2 * row, j], noise[2 * row + 1, j], p)
-        u, w, alive = move(u, w, like(u, square), like(u, product), keep, bound)
+        u, w, alive = move_by_normals(u, w, noise[2 * row, j], noise[2 * row + 1, j], keep, bound, batch)
         state[0, j] = u
         state[1, j] = w
         taken[j] += np.int32(alive)
