@@ -49,7 +49,7 @@ _IN_GROUPS = {
 }
 """Schemes that are written out, each in a module of its name. It offers, beside the kernels of a block,
 
-    group(x, y, noise, p)           the state (x, y) of a path after the steps that four numbers of noise serve,
+    group(x, y, noise, p)           the state (x, y) of a path after the steps that four numbers serve,
                                     and how many of them were made
     first_of_group(x, y, noise, p)  the same after the first step, where a run may end within a group
 
