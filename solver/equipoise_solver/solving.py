@@ -115,7 +115,7 @@ def solve(
         checkpoint = work.advance(checkpoint, budget, threads=n_threads)
         elapsed = max(time.perf_counter() - start, 1e-3)
         # The result does not depend on how the work is cut, so the clock may choose.
-        budget = int(budget * min(8.0, max(0.25, _REPORT_EVERY_S / elapsed)))
+        budget = int(budget * min(64.0, max(0.25, _REPORT_EVERY_S / elapsed)))
         if on_progress is not None:
             on_progress(checkpoint.fraction, checkpoint.live)
     return work.finish(checkpoint)

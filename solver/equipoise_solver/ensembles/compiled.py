@@ -150,6 +150,31 @@ def pointer_to(signature: Any) -> Any:
     return types.FunctionType(signature)
 
 
+class Pointer:
+    """A compiled kernel as an argument of another: of the kernel itself numba seeks the address at each call.
+
+    Attributes:
+        kernel: what it points to, to be called from Python.
+    """
+
+    def __init__(self, kernel: Any, signature: Any) -> None:
+        self.kernel = kernel
+        # What numba asks an argument for: its type, and the address to call.
+        self._numba_type_ = pointer_to(signature)
+        compilation = kernel.get_compile_result(signature)
+        name = compilation.fndesc.llvm_cfunc_wrapper_name
+        self._address = int(compilation.library.get_pointer_to_function(name))
+
+    def __wrapper_address__(self) -> int:
+        return self._address
+
+
+@cache
+def pointed(function: Callable[..., Any], signature: Any) -> Pointer:
+    """A pointer to the module-level `function`, compiled for one signature."""
+    return Pointer(compiled(function, signature), signature)
+
+
 def key_of(seed: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """The two 32-bit halves of a 64-bit seed, low half first."""
     return np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], dtype=np.uint32)

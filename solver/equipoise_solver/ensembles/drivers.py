@@ -146,14 +146,19 @@ def run_flow(
 
 
 @inlined
-def _mark(shown: Any, status: Any, n_lanes: Any, bound: Any) -> None:
-    """Find what paths of a block have become, and show zeros or NaN for those that are absorbed or lost."""
+def _mark(shown: Any, status: Any, taken: Any, steps: Any, n_lanes: Any, bound: Any) -> None:
+    """Find what paths of a block have become, and show zeros or NaN for those that are absorbed or lost.
+
+    `steps`: those taken by paths that end now, or -1 where paths count their own.
+    """
     for j in range(LANES):
         if status[j] == RUNNING:
             if not abs(shown[0, j]) < bound:
                 status[j] = LOST
             elif shown[3, j] > 0.0:
                 status[j] = ABSORBED
+            if status[j] != RUNNING and steps >= 0:
+                taken[j] = steps
         if status[j] != RUNNING or j >= n_lanes:
             gone = np.nan if status[j] == LOST or j >= n_lanes else 0.0
             for i in range(3):
@@ -253,12 +258,13 @@ def run_steps(
     for b in range(state.shape[0]):
         first = first_path + np.uint64(b * LANES)
         block, stream, block_sums = state[b], words[b], sums[b]
+        is_thinned = lanes[b] < LANES
+        for j in range(LANES):
+            is_thinned |= status[b, j] != RUNNING
+            since[j] = 0
         for i in range(times.shape[0]):
             start = times[i - 1] if i > 0 else times[0]
-            n = times[i] - start
-            for j in range(LANES):
-                since[j] = 0
-            whole = n // group
+            whole = (times[i] - start) // group
             for q in range(whole if watched == 0 else 0):
                 at = start + q * group
                 fresh = np.int64(at == times[0])
@@ -278,8 +284,10 @@ def run_steps(
                         for j in range(LANES):
                             before[j] = shown[0, j]
                 at += group
-            for j in range(LANES):
-                taken[b, j] += since[j]
+            if counts_itself:
+                for j in range(LANES):
+                    taken[b, j] += since[j]
+                    since[j] = 0
             if i == 0 and watched:
                 value(block, numbers, shown)
                 for j in range(LANES):
@@ -289,15 +297,13 @@ def run_steps(
             value(block, numbers, shown)
             if places[i] >= 0:
                 extra(block, numbers, shown)
-            n_unusual = np.int64(lanes[b] < LANES)
+            n_ended = np.int64(0)
             for j in range(LANES):
-                usual = abs(shown[0, j]) < bound and shown[3, j] == 0.0 and status[b, j] == RUNNING
-                n_unusual += np.int64(not usual)
-            if counts_itself == 0:
-                for j in range(LANES):
-                    taken[b, j] += n if status[b, j] == RUNNING else 0
-            if n_unusual > 0:
-                _mark(shown, status[b], lanes[b], bound)
+                n_ended += np.int64(not (abs(shown[0, j]) < bound and shown[3, j] == 0.0))
+            is_thinned |= n_ended > 0
+            if is_thinned:
+                steps = np.int64(-1) if counts_itself else times[i]
+                _mark(shown, status[b], taken[b], steps, lanes[b], bound)
             if watched and times[i] == 0:
                 _take_sides(shown[0], passed[b], level, tolerance)
             if kept[0] <= i < kept[1]:
@@ -311,6 +317,9 @@ def run_steps(
                     for j in range(snapshots.shape[0]):
                         snapshots[j, place] = shown[0, j]
                 record(shown, anchors[b], codes, scene, values, count, mean, squares, b, place)
+        if counts_itself == 0:
+            for j in range(LANES):
+                taken[b, j] = times[times.shape[0] - 1] if status[b, j] == RUNNING else taken[b, j]
 
 
 @cache

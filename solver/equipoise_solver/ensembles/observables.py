@@ -34,6 +34,9 @@ E[y^2]; the same above its least value, b1 (v - b2/b1)^2; the largest minus the 
 layer; g(v), a quarter of the variance of the per-sample gradient of v; the sign of v; |theta|^2; the
 correlation of v with its value at the end of burn-in, for which kernels average the product."""
 
+OF_LAYERS = frozenset({"imbalance", "norm"})
+"""Those that need more of a state than v."""
+
 
 @dataclass(frozen=True)
 class Scene:

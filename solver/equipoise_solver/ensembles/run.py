@@ -118,8 +118,9 @@ def _advance(
         unit = schedule.unit(first)
         if unit.samples[0] == 0 and unit.blocks[0] == 0:
             arrays |= start_shard(plan, schedule, unit.shard)
-        # As many pieces at least as there are threads: one alone would leave the others idle.
-        wanted = max(threads, int((start + budget - scalars["path_steps"]) / per_unit))
+        # As many pieces for each thread: one alone would leave the others idle.
+        share = int((start + budget - scalars["path_steps"]) / per_unit / threads)
+        wanted = threads * max(1, share)
         if kernels.on_card is None:
             stop = min(schedule.row_end(first), schedule.n_units, first + wanted)
             units = [schedule.unit(i) for i in range(first, stop)]

@@ -13,6 +13,8 @@ from equipoise_solver.ensembles.plan import EnsemblePlan
 
 GOLDEN = 2654435769
 """The golden ratio's fractional part in units of 2**-32: 2**32 (sqrt(5) - 1) / 2."""
+LEAST_GROUPS = 2
+"""Groups of steps in an interval from which its ends move to whole groups."""
 STEPS_PER_EPOCH_SAMPLE = 4
 """Typical updates between two samples by epoch: close, because the phases of an epoch differ."""
 
@@ -47,6 +49,7 @@ class Schedule:
         duration: SDE time per path; 0 for an update rule, [time].
         epoch: batches per epoch where they come by epoch, else 0. Samples then lie anywhere in their
             intervals, so that they see all phases of an epoch alike.
+        group: steps that cost least together; long intervals are whole groups of them.
     """
 
     n_paths: int
@@ -58,6 +61,7 @@ class Schedule:
     n_steps: int
     duration: float
     epoch: int = 0
+    group: int = 1
 
     @property
     def n_samples(self) -> int:
@@ -136,8 +140,11 @@ class Schedule:
     def step_of(self, sample: int) -> int:
         """Updates made when sample number `sample` is taken; all of them at the last."""
         end = sample * self.n_steps // self.n_samples
-        if not self.epoch or sample in (0, self.n_samples):
+        if sample in (0, self.n_samples):
             return end
+        if not self.epoch:
+            is_long = self.n_steps >= LEAST_GROUPS * self.group * self.n_samples
+            return end - end % self.group if is_long else end
         room = end - (sample - 1) * self.n_steps // self.n_samples
         if room < self.epoch:
             # Multiples of the golden ratio fill the interval evenly, whatever the length of an epoch.
@@ -201,4 +208,5 @@ def schedule_of(plan: EnsemblePlan) -> Schedule:
         n_steps=n_steps,
         duration=plan.duration or 0.0,
         epoch=plan.epoch_batches,
+        group=plan.noise_source.steps if plan.has_fixed_clock else 1,
     )

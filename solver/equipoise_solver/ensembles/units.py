@@ -22,11 +22,11 @@ from equipoise_solver.ensembles.accumulators import (
 )
 from equipoise_solver.ensembles.compiled import (
     LANES,
-    compiled,
     features_signature,
     flow_signature,
     key_of,
     noise_signature,
+    pointed,
     show_signature,
     step_signature,
 )
@@ -40,7 +40,7 @@ from equipoise_solver.ensembles.drivers import (
     steps_kernel,
 )
 from equipoise_solver.ensembles.initial import initial_states
-from equipoise_solver.ensembles.observables import codes_of, record_samples
+from equipoise_solver.ensembles.observables import OF_LAYERS, codes_of, record_samples
 from equipoise_solver.ensembles.plan import EnsemblePlan
 from equipoise_solver.ensembles.schedule import Schedule, Unit
 from equipoise_solver.ensembles.streams import stream_words
@@ -97,26 +97,28 @@ class Outcome:
 def kernels_of(plan: EnsemblePlan) -> Kernels:
     """The compiled kernels of a plan."""
     source, scheme = plan.noise_source, plan.scheme
-    draw = compiled(source.fill, noise_signature(source.precision))
+    draw = pointed(source.fill, noise_signature(source.precision))
     bins = plan.bins
     if plan.has_fixed_clock:
         signature = step_signature(plan.precision, source.precision)
-        single = compiled(scheme.single, signature)
+        single = pointed(scheme.single, signature)
+        # Where nothing that is recorded asks for the layers, v is shown twice.
+        extra = scheme.value if OF_LAYERS.isdisjoint(plan.recorded) else scheme.extra
         return Kernels(
             draw=draw,
-            step=compiled(scheme.step, signature) if source.steps > 1 else single,
+            step=pointed(scheme.step, signature) if source.steps > 1 else single,
             single=single,
             drive=steps_kernel(plan.precision, source.precision),
-            show=compiled(scheme.value, show_signature(plan.precision)),
-            extra=compiled(scheme.extra, show_signature(plan.precision)),
+            show=pointed(scheme.value, show_signature(plan.precision)),
+            extra=pointed(extra, show_signature(plan.precision)),
             bins=bins,
         )
     return Kernels(
         draw=draw,
-        step=compiled(scheme.step, flow_signature(plan.precision)),
+        step=pointed(scheme.step, flow_signature(plan.precision)),
         drive=flow_kernel(plan.precision),
         show=show_kernel(plan.precision),
-        features=compiled(scheme.features, features_signature(plan.precision)),
+        features=pointed(scheme.features, features_signature(plan.precision)),
         bins=bins,
     )
 
@@ -407,10 +409,10 @@ def _lost_paths(
     for b, j in zip(blocks[:MAX_LOST_KEPT].tolist(), lanes[:MAX_LOST_KEPT].tolist(), strict=True):
         state = views["shard_state"][b]
         if plan.has_fixed_clock:
-            kernels.show(state, plan.scheme.numbers, shown)
+            kernels.show.kernel(state, plan.scheme.numbers, shown)
             value = float(shown[0, j])
         else:
-            kernels.features(state, j, plan.scheme.numbers, features)
+            kernels.features.kernel(state, j, plan.scheme.numbers, features)
             value = float(features[0])
         steps = int(views["shard_taken"][b, j])
         found.append([first_path + b * LANES + j, steps, value if np.isfinite(value) else None])

@@ -33,7 +33,6 @@ _PARTS = tuple(
         "normals",
         "observables",
         "schemes.explicit",
-        "schemes.groups",
         "schemes.linear_splitting",
         "schemes.reciprocal_splitting",
         "schemes.two_layer_euler",
@@ -48,7 +47,15 @@ _IN_GROUPS = {
     "two_layer_euler": two_layer_euler,
     "two_layer_update": two_layer_update,
 }
-"""Schemes that are written out, each in a module of its name; see `schemes.groups`."""
+"""Schemes that are written out, each in a module of its name. It offers, beside the kernels of a block,
+
+    group(x, y, noise, p)           the state (x, y) of a path after the steps that four numbers serve,
+                                    and how many of them were made
+    first_of_group(x, y, noise, p)  the same after the first step, where a run may end within a group
+
+p are the scheme's numbers in the precision of the state; y is x again where the state is one number. `min` of
+a state is written out in them: on a card it would lose NaN, by which lost paths are known.
+"""
 _HEAD = """
 import numpy as np
 from numba import cuda
@@ -68,11 +75,10 @@ from {model} import coefficients
 
 @inlined
 def group(x, y, noise, p):
-    q = p[2:{end}]
 {moves}    return x, y, {steps}
 """
-_MOVE = """    drift, spread = coefficients(x, q)
-    x = move(x, like(x, noise[{row}]), drift, spread, p[0], p[1])
+_MOVE = """    drift, spread = coefficients(x, p)
+    x = move(x, like(x, noise[{row}]), drift, spread)
 """
 _BODY = """
 
@@ -118,7 +124,7 @@ def kernel_of(plan: EnsemblePlan) -> Any:
         model = linear if plan.depth == 0 else two_layer if plan.depth == 1 else deep
         move = name if model.IS_RELATIVE else f"{name}_absolute"
         moved = "".join(_MOVE.format(row=row) for row in range(steps))
-        explicit = {"move": move, "model": model.__name__, "end": 2 + model.N_NUMBERS, "moves": moved}
+        explicit = {"move": move, "model": model.__name__, "moves": moved}
         return _module(_HEAD + _EXPLICIT + _BODY, scheme="explicit", rest="", **common, **explicit).kernel
     ends_within = hasattr(_IN_GROUPS[name], "first_of_group")
     offered = "first_of_group, group" if ends_within else "group"

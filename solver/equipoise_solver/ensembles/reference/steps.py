@@ -60,21 +60,18 @@ def linear_splitting(state: Reals, noise: Reals, numbers: Numbers) -> Reals:
 
 
 def coefficients(v: Reals, p: Reals, depth: int) -> tuple[Reals, Reals]:
-    """Drift and noise of v, relative to v for depth >= 1; see `models`."""
+    """Drift and noise of v over a step, relative to v for depth >= 1; see `models`."""
     one = v.dtype.type
-    two, four, zero = one(2), one(4), one(0)
-    half = fma(p[2], v, -p[3])
     if depth == 0:
-        heat = np.maximum(fma(v, half - p[3], p[4]), zero)
-        return -two * fma(p[0], v, -p[1]), two * np.sqrt(heat)
-    heat = fma(v, half - p[3], p[4])
-    off = np.where(v > zero, fma(p[0], v, -p[1]), -fma(p[0], v, -p[1]))
+        heat = np.maximum(fma(v, fma(p[2], v, -p[3]), p[4]), one(0))
+        return fma(-p[0], v, p[1]), np.sqrt(heat)
+    heat = fma(v, fma(p[3], v, -p[4]), p[5])  # For depth 1 in units of p[6].
+    pull = np.where(v > one(0), -fma(p[0], v, -p[1]), fma(p[0], v, -p[1]))
     if depth == 1:
-        return four * ((heat - off) - p[5]), four * np.sqrt(heat)
+        return fma(p[6], heat, -p[2]) + pull, p[7] * np.sqrt(heat.astype(np.float32)).astype(v.dtype)
     size = np.maximum(np.abs(v).astype(np.float64), 1e-300)
-    pull = p[7] * exponential(np.float64(p[8]) * logarithm(size)).astype(v.dtype)
-    drift = fma((p[8] + one(1)) * pull * pull, heat, -two * (pull * off + p[6] * p[5]))
-    return drift, two * pull * np.sqrt(heat)
+    w = exponential(np.float64(p[7]) * logarithm(size)).astype(v.dtype)
+    return fma(p[6] * w * w, heat, fma(w, pull, -p[2])), w * np.sqrt(heat)
 
 
 def short_exponential(x: Reals) -> Reals:
@@ -92,21 +89,20 @@ def short_exponential(x: Reals) -> Reals:
 def explicit(name: str, state: Reals, noise: Reals, numbers: Numbers) -> Reals:
     """Next v by an explicit scheme; see `schemes.explicit`."""
     p, v = numbers.astype(state.dtype), state[0]
-    one, h = v.dtype.type, p[0]
+    one, kick = v.dtype.type, noise.astype(state.dtype)
     depth = int(numbers[-2]) - 1
-    drift, spread = coefficients(v, p[2:], depth)
-    kicked = p[1] * noise.astype(v.dtype)
+    drift, spread = coefficients(v, p, depth)
     if name == "log_euler":
-        change = fma(fma(one(-0.5) * spread, spread, drift), h, spread * kicked)
+        change = fma(spread, kick, fma(one(-0.5) * spread, spread, drift))
         bound = one(LARGEST_EXPONENT)
         moved = v * short_exponential(np.maximum(np.minimum(change, bound), -bound))
     elif depth == 0:
-        moved = np.asarray(fma(drift, h, fma(spread, kicked, v)))
+        moved = np.asarray(fma(spread, kick, v) + drift)
     elif name == "euler":
-        moved = np.asarray(fma(v, fma(drift, h, spread * kicked), v))
+        moved = np.asarray(fma(v, fma(spread, kick, drift), v))
     else:
-        damping = fma(h, fma(one(0.5) * spread, spread, np.abs(drift)), one(1))
-        moved = np.asarray(fma(v, fma(drift, h, spread * kicked) / damping, v))
+        damping = fma(one(0.5) * spread, spread, np.abs(drift)) + one(1)
+        moved = np.asarray(fma(v, fma(spread, kick, drift) / damping, v))
     return np.asarray(moved)[None]
 
 
@@ -114,8 +110,8 @@ def two_layer_euler(state: Reals, noise: Reals, numbers: Numbers) -> Reals:
     """Next (u, w); see `schemes.two_layer_euler`."""
     p, (u, w) = numbers.astype(state.dtype), state
     v = u * w
-    heat = fma(v, fma(p[2], v, -p[3]) - p[3], p[4])
-    force = fma(-noise.astype(v.dtype), np.sqrt(heat), fma(p[0], v, -p[1]))
+    root = np.sqrt(fma(v, fma(p[2], v, -p[3]), p[4]).astype(np.float32)).astype(v.dtype)
+    force = fma(-p[6] * noise.astype(v.dtype), root, fma(p[0], v, -p[1]))
     return np.stack([fma(-w, force, p[5] * u), fma(-u, force, p[5] * w)])
 
 

@@ -42,22 +42,22 @@ there, and a drift that multiplies v by 4/3 per step (two layers).
 
 
 @inlined
-def euler(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
-    """Euler and Maruyama; `drift` and `spread` are relative to v, `root` = sqrt(h)."""
-    return fma(v, fma(drift, h, spread * (root * noise)), v)
+def euler(v: Any, noise: Any, drift: Any, spread: Any) -> Any:
+    """Euler and Maruyama; `drift` and `spread` are those of a step, relative to v."""
+    return fma(v, fma(spread, noise, drift), v)
 
 
 @inlined
-def tamed_euler(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+def tamed_euler(v: Any, noise: Any, drift: Any, spread: Any) -> Any:
     """Increments over 1 + their own size."""
-    damping = fma(h, fma(like(v, 0.5) * spread, spread, abs(drift)), like(v, 1.0))
-    return fma(v, fma(drift, h, spread * (root * noise)) / damping, v)
+    damping = fma(like(v, 0.5) * spread, spread, abs(drift)) + like(v, 1.0)
+    return fma(v, fma(spread, noise, drift) / damping, v)
 
 
 @inlined
-def log_euler(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+def log_euler(v: Any, noise: Any, drift: Any, spread: Any) -> Any:
     """Euler of ln |v|, the exponent clipped."""
-    change = fma(fma(like(v, -0.5) * spread, spread, drift), h, spread * (root * noise))
+    change = fma(spread, noise, fma(like(v, -0.5) * spread, spread, drift))
     bound = like(v, LARGEST_EXPONENT)
     # Written out, so that NaN stays NaN on a graphics card too.
     change = bound if bound < change else change
@@ -82,16 +82,16 @@ def short_exponential(x: Any) -> Any:
 
 
 @inlined
-def euler_absolute(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+def euler_absolute(v: Any, noise: Any, drift: Any, spread: Any) -> Any:
     """Euler and Maruyama, for coefficients that are not relative to v."""
-    return fma(drift, h, fma(spread, root * noise, v))
+    return fma(spread, noise, v) + drift
 
 
 @inlined
-def tamed_euler_absolute(v: Any, noise: Any, drift: Any, spread: Any, h: Any, root: Any) -> Any:
+def tamed_euler_absolute(v: Any, noise: Any, drift: Any, spread: Any) -> Any:
     """Increments over 1 + their own size, for coefficients that are not relative to v."""
-    damping = fma(h, fma(spread, spread, abs(drift)), like(v, 1.0))
-    return fma(h, drift, spread * (root * noise)) / damping + v
+    damping = fma(spread, spread, abs(drift)) + like(v, 1.0)
+    return fma(spread, noise, drift) / damping + v
 
 
 _TEMPLATE = """
@@ -103,35 +103,38 @@ from {model} import coefficients
 
 def step(state, noise, row, taken, numbers, work):
     zero = state[0, 0]
-    h, root = like(zero, numbers[0]), like(zero, numbers[1])
     p = ({numbers})
-    for j in range(LANES):
-        v = state[0, j]
-        for i in range(GROUP):
+    for i in range(GROUP):
+        for j in range(LANES):
+            v = state[0, j]
             drift, spread = coefficients(v, p)
-            v = move(v, like(v, noise[i, j]), drift, spread, h, root)
-        state[0, j] = v
+            state[0, j] = move(v, like(v, noise[i, j]), {over_step})
 
 
 def single(state, noise, row, taken, numbers, work):
     zero = state[0, 0]
-    h, root = like(zero, numbers[0]), like(zero, numbers[1])
     p = ({numbers})
     for j in range(LANES):
         v = state[0, j]
         drift, spread = coefficients(v, p)
-        state[0, j] = move(v, like(v, noise[row, j]), drift, spread, h, root)
+        state[0, j] = move(v, like(v, noise[row, j]), {over_step})
 """
 _PARTS = tuple(
     f"equipoise_solver.ensembles.{name}" for name in ("device", "elementary", "compiled", "schemes.explicit")
 )
 
 
-def kernels(scheme: str, model: str, n_numbers: int, *, is_relative: bool) -> tuple[Any, Any]:
-    """The kernels (step, single) of a scheme for the model in module `model`, which takes n_numbers."""
-    names = ", ".join(f"like(zero, numbers[{i + 2}])" for i in range(n_numbers))
-    name = scheme if is_relative else f"{scheme}_absolute"
-    text = _TEMPLATE.format(scheme=name, model=model, numbers=f"{names},")
+def kernels(scheme: str, model: str, n_numbers: int, *, over_step: str = "drift, spread") -> tuple[Any, Any]:
+    """The kernels (step, single) of a move for the model in module `model`.
+
+    Args:
+        scheme: name of the move, "euler" and so on.
+        model: module with `coefficients`.
+        n_numbers: how many numbers p it takes.
+        over_step: drift and noise of a step, from those that `coefficients` returns and p.
+    """
+    names = ", ".join(f"like(zero, numbers[{i}])" for i in range(n_numbers))
+    text = _TEMPLATE.format(scheme=scheme, model=model, numbers=f"{names},", over_step=over_step)
     module = module_of(text, (*_PARTS, model))
     return module.step, module.single
 
@@ -189,21 +192,17 @@ def scheme(
     typical_rate: float,
 ) -> Scheme:
     """An explicit scheme for a balanced network of any depth; its state is v."""
-    layers, heat = depth + 1, temperature
-    model: Any
-    own: tuple[float, ...]
-    if depth == 0:
-        model, heat = linear, width**2 * temperature
-        own = (width * moments.beta1 + weight_decay, width * moments.beta2)
-    else:
-        model = two_layer if depth == 1 else deep
-        own = (moments.beta1, moments.beta2)
-    own = (*own, heat * moments.alpha1, heat * moments.alpha2, heat * moments.alpha3)
-    if depth >= 1:
-        own = (*own, weight_decay)
-    if depth >= 2:
-        own = (*own, layers, layers * width ** (2 / layers - 1), (depth - 1) / layers)
-    step, single = kernels(name, model.__name__, model.N_NUMBERS, is_relative=model.IS_RELATIVE)
+    model: Any = (linear, two_layer)[depth] if depth <= 1 else deep
+    own = model.numbers(
+        moments,
+        depth=depth,
+        width=width,
+        temperature=temperature,
+        weight_decay=weight_decay,
+        step_size=step_size,
+    )
+    move = name if model.IS_RELATIVE else f"{name}_absolute"
+    step, single = kernels(move, model.__name__, len(own))
 
     def to_state(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return values[:1]
@@ -220,7 +219,7 @@ def scheme(
         extra=extra,
         n_state=1,
         n_work=1,
-        numbers=np.array([step_size, math.sqrt(step_size), *own, layers, width], dtype=np.float64),
+        numbers=np.array([*own, depth + 1, width], dtype=np.float64),
         to_state=to_state,
         bound=FARTHEST
         if name == "log_euler"

@@ -25,7 +25,9 @@ def scheme(
     typical_rate: float = 0.0,
 ) -> Scheme:
     """The scheme; its state is x."""
-    step, single = kernels(name, model.module, len(model.numbers), is_relative=False)
+    n = len(model.numbers)
+    over_step = f"p[{n}] * drift, p[{n + 1}] * spread"
+    step, single = kernels(f"{name}_absolute", model.module, n + 2, over_step=over_step)
     return Scheme(
         name=f"expression_{name}",
         clock="steps",
@@ -38,7 +40,7 @@ def scheme(
         extra=extra,
         n_state=1,
         n_work=1,
-        numbers=np.array([step_size, math.sqrt(step_size), *model.numbers, *ONE_LAYER], dtype=np.float64),
+        numbers=np.array([*model.numbers, step_size, math.sqrt(step_size), *ONE_LAYER], dtype=np.float64),
         to_state=identity,
         typical_rate=typical_rate,
     )

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import GROUP, LANES, inlined
 from equipoise_solver.ensembles.device import fma, like
-from equipoise_solver.ensembles.schemes.groups import column
 from equipoise_solver.ensembles.schemes.reciprocal_splitting import affine
 from equipoise_solver.ensembles.schemes.scheme import Scheme
 from equipoise_solver.theory.moments import DataMoments
@@ -47,7 +46,7 @@ def move(v: Any, noise: Any, p: Any) -> Any:
 
 @inlined
 def group(v: Any, same: Any, noise: Any, p: Any) -> Any:
-    """GROUP steps; see `groups`."""
+    """GROUP steps; see `cuda.kernels`."""
     for i in range(GROUP):
         v = move(v, like(v, noise[i]), p)
     return v, v, GROUP
@@ -68,8 +67,10 @@ def _numbers(zero: Any, numbers: Any) -> Any:
 def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """GROUP steps of every lane; state = v; see `compiled.step_signature`."""
     p = _numbers(state[0, 0], numbers)
-    for j in range(LANES):
-        state[0, j], _, _ = group(state[0, j], state[0, j], column(noise, j), p)
+    for i in range(GROUP):
+        for j in range(LANES):
+            v = state[0, j]
+            state[0, j] = move(v, like(v, noise[i, j]), p)
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:

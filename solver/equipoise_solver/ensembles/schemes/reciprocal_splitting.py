@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from equipoise_solver.ensembles.compiled import GROUP, LANES, inlined
 from equipoise_solver.ensembles.device import fma, like
 from equipoise_solver.ensembles.elementary import fused_exponential, fused_logarithm
-from equipoise_solver.ensembles.schemes.groups import column
 from equipoise_solver.ensembles.schemes.scheme import Scheme
 from equipoise_solver.theory.moments import DataMoments
 
@@ -89,7 +88,7 @@ def _chosen(positive: Any, p: Any) -> Any:
 
 @inlined
 def group(y: Any, sign: Any, noise: Any, p: Any) -> Any:
-    """GROUP steps, neighbouring halves of A in one; see `groups`."""
+    """GROUP steps, neighbouring halves of A in one; see `cuda.kernels`."""
     slope, shift, alpha2 = _chosen(sign > like(y, 0.0), p)
     gain, whole = p[4], p[4] + p[4]
     y = math.sqrt(fma(y, y, gain))
@@ -119,7 +118,18 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     """GROUP steps of every lane; state = (1/|v|, sign of v); see `compiled.step_signature`."""
     p = _numbers(state[0, 0], numbers)
     for j in range(LANES):
-        state[0, j], _, _ = group(state[0, j], state[1, j], column(noise, j), p)
+        y = state[0, j]
+        state[0, j] = math.sqrt(fma(y, y, p[4]))
+    for i in range(GROUP):
+        gain = p[4] + p[4] if i < GROUP - 1 else p[4]
+        for j in range(LANES):
+            y = state[0, j]
+            slope, shift, alpha2 = _chosen(state[1, j] > like(y, 0.0), p)
+            y = inner(y, like(y, noise[i, j]), slope, shift, p[1], alpha2, p[3], p[0])
+            state[0, j] = math.sqrt(fma(y, y, gain))
+    for j in range(LANES):
+        y = state[0, j]
+        state[0, j] = p[9] if p[9] < y else y
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:

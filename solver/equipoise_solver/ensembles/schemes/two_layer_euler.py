@@ -12,8 +12,8 @@ import numpy as np
 
 from equipoise_solver.ensembles.compiled import GROUP, LANES, inlined
 from equipoise_solver.ensembles.device import fma, like
+from equipoise_solver.ensembles.models.two_layer import typical_noise
 from equipoise_solver.ensembles.schemes.explicit import escape_bound
-from equipoise_solver.ensembles.schemes.groups import column
 from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
 from equipoise_solver.ensembles.schemes.two_layers import extra, product_of
 from equipoise_solver.ensembles.schemes.two_layers import extra_of as extra_of  # For `cuda.kernels`.
@@ -22,17 +22,19 @@ from equipoise_solver.theory.moments import DataMoments
 
 @inlined
 def move(u: Any, w: Any, noise: Any, p: Any) -> Any:
-    """One step; p = (2 h b1, 2 h b2, 4 h T a1, 4 h T a2, 4 h T a3, 1 - 2 gamma h)."""
+    """One step; p = (2 h b1, 2 h b2, a1/G, 2 a2/G, a3/G, 1 - 2 gamma h, 2 sqrt(h T G)).
+
+    G: as in `models.two_layer`, where the square root is explained.
+    """
     v = u * w
-    half = fma(p[2], v, -p[3])
-    heat = fma(v, half - p[3], p[4])
-    force = fma(-noise, math.sqrt(heat), fma(p[0], v, -p[1]))
+    root = math.sqrt(np.float32(fma(v, fma(p[2], v, -p[3]), p[4])))
+    force = fma(-p[6] * noise, like(v, root), fma(p[0], v, -p[1]))
     return fma(-w, force, p[5] * u), fma(-u, force, p[5] * w)
 
 
 @inlined
 def group(u: Any, w: Any, noise: Any, p: Any) -> Any:
-    """GROUP steps; see `groups`."""
+    """GROUP steps; see `cuda.kernels`."""
     for i in range(GROUP):
         u, w = move(u, w, like(u, noise[i]), p)
     return u, w, GROUP
@@ -47,14 +49,17 @@ def _numbers(zero: Any, numbers: Any) -> Any:
         like(zero, numbers[3]),
         like(zero, numbers[4]),
         like(zero, numbers[5]),
+        like(zero, numbers[6]),
     )
 
 
 def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
     """GROUP steps of every lane; state = (u, w); see `compiled.step_signature`."""
     p = _numbers(state[0, 0], numbers)
-    for j in range(LANES):
-        state[0, j], state[1, j], _ = group(state[0, j], state[1, j], column(noise, j), p)
+    for i in range(GROUP):
+        for j in range(LANES):
+            u, w = state[0, j], state[1, j]
+            state[0, j], state[1, j] = move(u, w, like(u, noise[i, j]), p)
 
 
 def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
@@ -68,7 +73,7 @@ def single(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any
 @inlined
 def value_of(u: Any, w: Any, numbers: Any) -> Any:
     """The product v, and whether both are so small that it is absorbed at 0."""
-    return product_of(u, w, numbers[6])
+    return product_of(u, w, numbers[7])
 
 
 def value(state: Any, numbers: Any, out: Any) -> None:
@@ -82,7 +87,7 @@ def scheme(
     moments: DataMoments, *, temperature: float, weight_decay: float, step_size: float, typical_rate: float
 ) -> Scheme:
     """The scheme for depth 1, width 1; its state is (u, w)."""
-    heat = 4 * temperature * step_size
+    typical = typical_noise(moments)
     return Scheme(
         name="two_layer_euler",
         clock="steps",
@@ -99,10 +104,11 @@ def scheme(
             [
                 2 * step_size * moments.beta1,
                 2 * step_size * moments.beta2,
-                heat * moments.alpha1,
-                heat * moments.alpha2,
-                heat * moments.alpha3,
+                moments.alpha1 / typical,
+                2 * moments.alpha2 / typical,
+                moments.alpha3 / typical,
                 1 - 2 * weight_decay * step_size,
+                2 * math.sqrt(step_size * temperature * typical),
                 1e-150,
             ],
             dtype=np.float64,

@@ -84,7 +84,7 @@ def move_by_normals(u: Any, w: Any, first: Any, second: Any, keep: Any, bound: A
 
 @inlined
 def group(u: Any, w: Any, noise: Any, p: Any) -> Any:
-    """Two updates by four normal numbers; see `groups`."""
+    """Two updates by four normal numbers; see `cuda.kernels`."""
     batch = batch_numbers(p)
     u, w, first = move_by_normals(u, w, noise[0], noise[1], p[1], p[2], batch)
     u, w, second = move_by_normals(u, w, noise[2], noise[3], p[1], p[2], batch)
@@ -93,7 +93,7 @@ def group(u: Any, w: Any, noise: Any, p: Any) -> Any:
 
 @inlined
 def first_of_group(u: Any, w: Any, noise: Any, p: Any) -> Any:
-    """One update by the first two of four normal numbers; see `groups`."""
+    """One update by the first two of four normal numbers; see `cuda.kernels`."""
     u, w, made = move_by_normals(u, w, noise[0], noise[1], p[1], p[2], batch_numbers(p))
     return u, w, np.int32(made)
 
