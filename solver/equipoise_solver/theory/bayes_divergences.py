@@ -16,7 +16,6 @@ from equipoise_solver.diffusion.quadrature import (
     panels_from_edges,
     resolve_slope,
     too_sharp,
-    with_heights,
 )
 from equipoise_solver.theory.coefficients import Array
 from equipoise_solver.theory.coordinates import LineCoordinate, SectorCoordinate
@@ -28,9 +27,8 @@ _SURVEY = 2000
 _STEPS = 60
 _ENOUGH = 1e-11
 _ROUNDS = 8
-# Near v = 0 log p falls like v**-((D-1)/(D+1)), and its share of the integral like v**(2/(D+1)).
-_LEAST_SHARE = -30.0
-_OVERFLOW = 690.0
+_FAR = 40.0  # So many e-foldings below all scales of v the leading powers of v are exact.
+_CLOSE = 0.5  # In standard deviations: closer to the lower end the mass is integrated, not subtracted.
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,22 @@ class Normal:
         low = ndtr((self.low - self.center) / self.std)
         share = (ndtr((v - self.center) / self.std) - low) / math.exp(self.log_mass)
         result: Array = np.clip(np.where(v >= self.high, 1.0, share), 0.0, 1.0)
+        return result
+
+    def below(self, v: Array) -> Array:
+        """P(V <= v) for v inside (low, high), any shape, of full relative accuracy next to low."""
+        z = (v - self.center) / self.std
+        if math.isinf(self.low):
+            result: Array = np.exp(log_ndtr(z) - self.log_mass)
+            return result
+        distance = v - self.low
+        inner = self.low + distance[..., None] * 0.5 * (NODES + 1.0)
+        near = 0.5 * distance * (np.exp(self.log_pdf(inner)) @ WEIGHTS)
+        return np.where(distance < _CLOSE * self.std, near, self.cdf(v))
+
+    def above(self, v: Array) -> Array:
+        """P(V > v) for v inside (low, inf), of full relative accuracy in the tail."""
+        result: Array = np.exp(log_ndtr((self.center - v) / self.std) - self.log_mass)
         return result
 
     def quantile(self, q: Array) -> Array:
@@ -98,9 +112,10 @@ def expected_own_log_density(density: Density) -> float:
 
 
 def expected_log_density(law: StationaryLaw, normal: Normal) -> float:
-    """E[log p(V)] for V of the normal law, which must live where the density p of the law does.
+    """E[log p(V)] for V of the normal law Q, which must live where the density p of the law does.
 
-    The exponent of p is integrated anew over the bulk of the normal law, however small p is there.
+    By parts, from an anchor c: log p(c) - int_low^c (log p)' Q(v) dv + int_c^high (log p)' (1 - Q(v)) dv, so
+    that p may be as small as it likes where Q has mass.
 
     Raises:
         LimitExceededError: the integral does not settle.
@@ -109,39 +124,65 @@ def expected_log_density(law: StationaryLaw, normal: Normal) -> float:
     assert density is not None
     coordinate = density.coordinate
     assert isinstance(coordinate, SectorCoordinate | LineCoordinate), "p has no wall"
-    anchor = float(coordinate.invert(np.array([normal.center]))[0])
-    at_anchor = float(density.table.log_density(np.array([anchor]))[0])
+    anchor = _anchor(law, normal, coordinate)
     edges = _edges(coordinate, normal, anchor)
+    start = float(density.table.log_density(np.array([anchor]))[0])
+    start -= float(coordinate.log_jacobian(np.array([anchor]), np.zeros(1, dtype=np.intp))[0])
     previous = math.inf
     for _ in range(_ROUNDS):
-        panels = panels_from_edges(edges[None, :], coordinate.slope, None)
-        panels = with_heights(resolve_slope(panels, coordinate.slope))
-        h = panels.h + (at_anchor - panels.h_left[np.argmin(np.abs(panels.left - anchor))])
-        jacobian, v = coordinate.log_jacobian(panels.nodes, panels.owner), coordinate.value(panels.nodes)
-        weight = np.exp(normal.log_pdf(v) + jacobian)
-        total = float(panels.total(weight * (h - jacobian))[0])
-        if abs(total - previous) <= _ENOUGH * max(1.0, abs(total)):
+        panels = resolve_slope(panels_from_edges(edges[None, :], coordinate.slope, None), coordinate.slope)
+        y = panels.nodes
+        v = coordinate.value(y)
+        share = np.where(y < anchor, -normal.below(v), normal.above(v))
+        slope = coordinate.slope(y, panels.owner)
+        slope -= np.tanh(y) if isinstance(coordinate, LineCoordinate) else 1.0
+        pieces = (slope * share) @ WEIGHTS * panels.half
+        total = start + float(np.sum(pieces)) + _beyond(coordinate, normal, float(edges[0]))
+        if abs(total - previous) <= _ENOUGH * (1.0 + abs(start) + float(np.sum(np.abs(pieces)))):
             return total
         previous = total
         edges = np.unique(np.concatenate([panels.left, panels.right, 0.5 * (panels.left + panels.right)]))
     raise too_sharp()
 
 
+def _anchor(law: StationaryLaw, normal: Normal, coordinate: SectorCoordinate | LineCoordinate) -> float:
+    """y at the center of the normal law, or at the median of p if p is too small there to be tabulated."""
+    assert law.density is not None
+    anchor = coordinate.invert(np.array([normal.center]))
+    if math.isfinite(float(law.density.table.log_density(anchor)[0])):
+        return float(anchor[0])
+    return float(law.density.table.quantile(np.array([0.5]))[0])
+
+
+def _beyond(coordinate: SectorCoordinate | LineCoordinate, normal: Normal, low: float) -> float:
+    """What the part next to v = 0 adds, where y (log p)' is a power of v and Q(v) in proportion to v."""
+    if isinstance(coordinate, LineCoordinate):
+        return 0.0
+    y, owner = np.array([[low]]), np.zeros(1, dtype=np.intp)
+    slope = float(coordinate.density_slope(y, owner)[0, 0])
+    below = float(normal.below(coordinate.value(np.array([low])))[0])
+    return -slope * below / (1.0 + coordinate.c.exponent)
+
+
 def _edges(coordinate: SectorCoordinate | LineCoordinate, normal: Normal, anchor: float) -> Array:
     """First panels over the bulk of the normal law, graded where p is sharp; the anchor is an edge."""
     v = normal.center + normal.std * np.linspace(-_REACH, _REACH, 41)
     if isinstance(coordinate, LineCoordinate):
-        y = coordinate.invert(v)
-        own = coordinate.edges()[0]
+        y, own = coordinate.invert(v), coordinate.edges()[0]
     else:
-        y = coordinate.invert(v[v > max(normal.low, 0.0)])
-        if v[0] <= normal.low:
-            depth = -coordinate.c.exponent
-            least = max(_LEAST_SHARE / (1.0 - depth), -_OVERFLOW / max(depth, 1e-3)) if depth > 0 else -42.0
-            y = np.concatenate([np.arange(least + y[0], y[0], 1.0), y])
+        c = coordinate.c
+        y = coordinate.invert(v[v > 0.0])
+        with np.errstate(divide="ignore"):
+            own_scale = float(np.sqrt(c.alpha3 / c.alpha1)[0])
+        scales = [float(coordinate.anchor[0]), own_scale, normal.std, normal.std**2 / normal.center]
+        if c.root[0] != 0.0:
+            scales.append(abs(float(c.root[0])))
+        least = float(coordinate.invert(np.array([min(scales)]))[0]) - _FAR
+        y = np.concatenate([np.arange(least, y[0], 1.0), y])
         own = coordinate.edges(y[:1], y[-1:])[0]
-    inside = own[(own > y[0]) & (own < y[-1])]
-    return np.unique(np.concatenate([y, inside, [anchor]]))
+    low, high = min(float(y[0]), anchor - 1.0), max(float(y[-1]), anchor + 1.0)
+    inside = own[(own > low) & (own < high)]
+    return np.unique(np.concatenate([[low, high], y, inside, [anchor]]))
 
 
 def total_variation(law: StationaryLaw, normal: Normal) -> float:
