@@ -1,7 +1,7 @@
 """Mean and variance of many two-layer laws (depth 1) at once: the compiled quadrature on all cores.
 
-The first call in a process loads the kernel from numba's disk cache (tens of milliseconds), the first on a
-machine compiles it (about two seconds).
+The first call in a process loads the kernel from numba's disk cache (0.3 s), the first on a machine compiles
+it (3 s).
 """
 
 from __future__ import annotations

@@ -67,6 +67,27 @@ def test_general_tool_finds_the_stationary_laws(
     np.testing.assert_allclose(found.density(inside), law.pdf(inside), rtol=1e-8)
 
 
+# Depth, width, slope, variance of the noise, T, E[v], Var[v], p(slope), P(v < slope): by two quadratures.
+REFERENCE_TABLE = [
+    (1, 1, 1.0, 1.0, 0.05, 0.937630829186, 0.119801794668, 1.253140728869, 0.617609566188),
+    (1, 1, 1.0, 1.0, 0.2, 0.580905119904, 0.372096681717, 0.466703267758, 0.800414607173),
+    (1, 3, 0.7, 0.5, 0.1, 0.631531424748, 0.087654930462, 1.478699133729, 0.646162255212),
+    (2, 1, 1.0, 1.0, 0.05, 0.870142810385, 0.154699258937, 0.981198360718, 0.690838274327),
+]
+
+
+@pytest.mark.parametrize("row", REFERENCE_TABLE)
+def test_general_tool_gives_the_reference_table(row: tuple[float, ...]) -> None:
+    """Mean, variance, density and distribution function of published laws, to 1e-9."""
+    depth, width, slope, noise_variance, t, mean, variance, density, below = row
+    data = DataMoments.from_gaussian(slope, math.sqrt(noise_variance))
+    network = network_diffusion(data, depth=int(depth), width=int(width), temperature=t)
+    found = long_run(profile_of(network.diffusion())).density
+    assert found is not None
+    numbers = [found.mean, found.variance, float(found.density(slope)), float(found.cdf(slope))]
+    assert numbers == pytest.approx([mean, variance, density, below], rel=1e-9)
+
+
 @pytest.mark.parametrize(("moments", "depth", "width", "temperature", "decay"), CASES)
 def test_expressions_are_the_reduced_sde(
     moments: DataMoments, depth: int, width: int, temperature: float, decay: float
