@@ -12,8 +12,8 @@ from equipoise_solver.specs.solutions import SOLUTION
 
 PAGE = Path(__file__).parent / "reference.md"
 OPENAPI = Path(__file__).parents[1] / "service" / "equipoise_service" / "openapi.json"
-TASKS = ("Stationary", "Simulate", "Compare")
-SOLUTIONS = ("StationarySolution", "SimulateSolution", "CompareSolution")
+TASKS = ("Stationary", "Simulate", "Compare", "Diffusion")
+SOLUTIONS = ("StationarySolution", "SimulateSolution", "CompareSolution", "DiffusionSolution")
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from equipoise.errors import (
 )
 from equipoise.records import Dataset, JobRecord
 from equipoise.retries import RetryPolicy
-from equipoise.solutions import CompareSolution, SimulateSolution, StationarySolution
+from equipoise.solutions import CompareSolution, DiffusionSolution, SimulateSolution, StationarySolution
 from equipoise_solver import specs
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "CompareSolution",
     "ConflictError",
     "Dataset",
+    "DiffusionSolution",
     "FieldError",
     "InvalidArgumentError",
     "InvalidSpecError",

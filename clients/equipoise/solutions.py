@@ -64,12 +64,30 @@ class CompareSolution(specs.CompareSolution, defer_build=True):
         return draw_comparison(self, ax)
 
 
-AnySolution = StationarySolution | SimulateSolution | CompareSolution
+class DiffusionSolution(specs.DiffusionSolution, defer_build=True):
+    """What was asked of a diffusion, with a plot of it."""
 
-_CLASSES: dict[str, type[StationarySolution] | type[SimulateSolution] | type[CompareSolution]] = {
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the law in the long run and, in a new figure, every other part beside it.
+
+        Args:
+            ax: axes to draw the law into; then the other parts are left out.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        from equipoise.plots import draw_diffusion
+
+        return draw_diffusion(self, ax)
+
+
+AnySolution = StationarySolution | SimulateSolution | CompareSolution | DiffusionSolution
+
+_CLASSES: dict[str, type[AnySolution]] = {
     "stationary": StationarySolution,
     "simulate": SimulateSolution,
     "compare": CompareSolution,
+    "diffusion": DiffusionSolution,
 }
 
 

@@ -14,10 +14,11 @@ TASKS: dict[str, type[BaseModel]] = {
     "stationary": specs.Stationary,
     "simulate": specs.Simulate,
     "compare": specs.Compare,
+    "diffusion": specs.Diffusion,
 }
 
 
-def checked(spec: Any) -> specs.Stationary | specs.Simulate | specs.Compare:
+def checked(spec: Any) -> specs.Spec:
     """Return a spec as its model, defaults filled in.
 
     Args:

@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from equipoise.records import JobRecord
-from equipoise.solutions import AnySolution, CompareSolution, SimulateSolution, StationarySolution
+from equipoise.solutions import (
+    AnySolution,
+    CompareSolution,
+    DiffusionSolution,
+    SimulateSolution,
+    StationarySolution,
+)
 from equipoise_solver import specs
 
 Row = tuple[str, str]
@@ -22,6 +28,8 @@ def summary(solution: AnySolution) -> str:
                 *(("simulated " + name, value) for name, value in _ensemble(solution.simulation)),
                 *_distance(solution.distance),
             ]
+        case DiffusionSolution():
+            rows = _diffusion(solution)
     took = [] if solution.seconds is None else [("seconds", _number(solution.seconds))]
     return aligned([("task", solution.task), *rows, ("spec hash", solution.spec_hash), *took])
 
@@ -94,6 +102,33 @@ def _distance(distance: specs.Distance) -> list[Row]:
         ("Wasserstein distance", _number(distance.wasserstein)),
         ("mean difference", f"{_number(distance.mean_z)} standard errors"),
     ]
+
+
+def _diffusion(solution: specs.DiffusionSolution) -> list[Row]:
+    rows = [
+        (f"{side} end", f"{'infinity' if end.at is None else _number(end.at)}, {end.kind}")
+        for side, end in zip(("lower", "upper"), solution.boundaries, strict=True)
+    ]
+    if law := solution.stationary:
+        rows += [("in the long run", law.outcome), ("mean", _number(law.mean))]
+        rows.append(("variance", _number(law.variance)))
+    if hitting := solution.hitting:
+        rows += [
+            ("upper level first", f"from {_number(start)}: {_number(high)}")
+            for start, high in zip(hitting.start.tolist(), hitting.high.tolist(), strict=True)
+        ]
+    if passage := solution.passage_time:
+        rows += [
+            ("mean passage time", f"from {_number(start)}: {_number(mean)}")
+            for start, mean in zip(passage.start.tolist(), passage.mean.tolist(), strict=True)
+        ]
+    if escape := solution.escape:
+        rows.append(("mean escape time", f"{_number(escape.mean)}, {_number(escape.ratio)} of Kramers'"))
+    if survivors := solution.quasi_stationary:
+        rows.append(("rate of loss", _number(survivors.rate)))
+    if spectrum := solution.spectrum:
+        rows.append(("relaxation rates", ", ".join(_number(rate) for rate in spectrum.rates.tolist())))
+    return [*rows, *(("note", note) for note in solution.notes)]
 
 
 def _is_number(value: object) -> bool:

@@ -13,12 +13,11 @@ from equipoise_solver.checkpoint import CHECKPOINT_VERSION, Checkpoint
 from equipoise_solver.errors import InvalidModelError, SolverError, UnsupportedCombinationError
 from equipoise_solver.specs import (
     Compare,
-    CompareSolution,
+    Diffusion,
     Simulate,
-    SimulateSolution,
+    Solution,
     Spec,
     Stationary,
-    StationarySolution,
     parse_spec,
 )
 from equipoise_solver.specs.refusals import written_path
@@ -60,10 +59,7 @@ def prepare(spec: Any, *, load_dataset: LoadDataset | None = None, device: str =
         raise InvalidModelError("device", given=device, allowed="'auto', 'cpu' or 'cuda:N' with a number N")
     match _parsed(spec):
         case Stationary() as stationary:
-            if device not in ("auto", "cpu"):
-                raise UnsupportedCombinationError(
-                    "device", given=device, allowed="'auto' or 'cpu' for a stationary law"
-                )
+            _need_cpu(device, "a stationary law")
             return StationaryWork(stationary, load_dataset=load_dataset)
         case Simulate() as simulate:
             from equipoise_solver.tasks.simulate import SimulateWork  # Compiled kernels only when needed.
@@ -73,6 +69,16 @@ def prepare(spec: Any, *, load_dataset: LoadDataset | None = None, device: str =
             from equipoise_solver.tasks.compare import CompareWork
 
             return CompareWork(compare, load_dataset=load_dataset, device=device)
+        case Diffusion() as diffusion:
+            from equipoise_solver.tasks.diffusion import DiffusionWork
+
+            _need_cpu(device, "a diffusion")
+            return DiffusionWork(diffusion)
+
+
+def _need_cpu(device: str, what: str) -> None:
+    if device not in ("auto", "cpu"):
+        raise UnsupportedCombinationError("device", given=device, allowed=f"'auto' or 'cpu' for {what}")
 
 
 def solve(
@@ -82,7 +88,7 @@ def solve(
     threads: int | None = None,
     on_progress: Callable[[float, Mapping[str, float | int | None]], None] | None = None,
     load_dataset: LoadDataset | None = None,
-) -> StationarySolution | SimulateSolution | CompareSolution:
+) -> Solution:
     """Solve a spec in this process.
 
     Args:

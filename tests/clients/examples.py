@@ -23,6 +23,17 @@ SIMULATE: dict[str, Any] = {
     "observables": ["value", "loss"],
 }
 COMPARE: dict[str, Any] = {**SIMULATE, "task": "compare"}
+DIFFUSION: dict[str, Any] = {
+    "task": "diffusion",
+    "drift": "x - x^3",
+    "noise": "s",
+    "params": {"s": 0.6},
+    "hitting": {"start": [-0.5, 0.0, 0.5], "low": -1.0, "high": 1.0},
+    "passage_time": {"start": [-1.0, 0.0], "high": 1.0},
+    "escape": {"well": -1.0, "direction": "high"},
+    "quasi_stationary": {"high": 0.0},
+    "spectrum": {"n": 3},
+}
 
 
 def solved(spec: dict[str, Any]) -> dict[str, Any]:
@@ -125,3 +136,78 @@ def compare_content(law: dict[str, Any] | None = None, **changes: Any) -> dict[s
     distance = {"ks": 0.012, "ks_bound": 0.337, "n_effective": 64, "wasserstein": 0.004, "mean_z": 0.4}
     parts = {"stationary": law or law_content(), "simulation": ensemble_content(**changes)}
     return {**solved(COMPARE), **parts, "distance": distance}
+
+
+def diffusion_content(**changes: Any) -> dict[str, Any]:
+    """Solution of DIFFUSION as JSON content: the numbers are made up."""
+    x = np.linspace(-2.0, 2.0, 101)
+    p = np.exp(-8.0 * (x**2 - 1) ** 2)
+    p /= np.trapezoid(p, x)
+    cdf = np.concatenate([[0.0], np.cumsum(0.5 * (p[1:] + p[:-1]) * np.diff(x))]).clip(0.0, 1.0)
+    density = {"x": x.tolist(), "p": p.tolist(), "cdf": cdf.tolist()}
+    time = np.geomspace(0.1, 100.0, 40)
+    end = {"at": None, "kind": "entrance", "attracting": False, "behaviour": None, "reason": "It is far."}
+    content: dict[str, Any] = {
+        **solved(DIFFUSION),
+        "boundaries": [end, end],
+        "stationary": {
+            "outcome": "density",
+            "reason": "Both ends send paths back.",
+            "atoms": [],
+            "mean": 0.0,
+            "variance": 0.9,
+            "moments_below": None,
+            "modes": [-1.0, 1.0],
+            "quantiles": {"levels": [0.5], "values": [0.0]},
+            "density": density,
+        },
+        "hitting": {
+            "start": [-0.5, 0.0, 0.5],
+            "low": [0.9, 0.5, 0.1],
+            "high": [0.1, 0.5, 0.9],
+            "log_low": np.log([0.9, 0.5, 0.1]).tolist(),
+            "log_high": np.log([0.1, 0.5, 0.9]).tolist(),
+        },
+        "passage_time": {
+            "start": [-1.0, 0.0],
+            "probability": [1.0, 1.0],
+            "mean": [12.5, None],
+            "variance": [140.0, None],
+            "log_mean": [2.5, None],
+            "time": time.tolist(),
+            "cdf": [(1 - np.exp(-time / tau)).tolist() for tau in (12.5, 6.0)],
+            "density": [(np.exp(-time / tau) / tau).tolist() for tau in (12.5, 6.0)],
+        },
+        "escape": {
+            "well": -1.0,
+            "saddle": 0.0,
+            "target": 1.0,
+            "barrier": 1.4,
+            "mean": 12.5,
+            "log_mean": 2.5,
+            "variance": 140.0,
+            "kramers": 10.0,
+            "log_kramers": 2.3,
+            "ratio": 1.25,
+        },
+        "quasi_stationary": {
+            "rate": 0.16,
+            "error": 1e-12,
+            "next_rate": 2.0,
+            "mean": -0.9,
+            "lost_low": 0.0,
+            "lost_high": 1.0,
+            "density": density,
+        },
+        "spectrum": {
+            "rates": [0.03, 1.0, 1.7],
+            "errors": [1e-12, 1e-12, 1e-12],
+            "is_complete": True,
+            "continuum": None,
+            "has_stationary_law": True,
+            "gap": 0.03,
+            "autocorrelation_time": 30.0,
+        },
+        "notes": ["an example"],
+    }
+    return content | changes

@@ -18,8 +18,6 @@ FIRST_BUDGET = 200_000
 HEARTBEAT_S = 1.0
 STOP_WITHIN_S = 30.0
 
-Solution = specs.StationarySolution | specs.SimulateSolution | specs.CompareSolution
-
 
 @dataclass
 class LocalJob:
@@ -36,7 +34,7 @@ class LocalJob:
     progress: float = 0.0
     live: dict[str, Any] = field(default_factory=dict)
     error: dict[str, str] | None = None
-    solution: Solution | None = None
+    solution: specs.Solution | None = None
     revision: int = 0
     submitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_at: datetime | None = None
@@ -114,7 +112,7 @@ class JobBoard:
                 if status in (None, job.status) and (tag is None or tag in job.tags)
             ]
 
-    def solution(self, job_id: str) -> Solution:
+    def solution(self, job_id: str) -> specs.Solution:
         """Solution of a finished job."""
         with self._changed:
             job = self._job(job_id)

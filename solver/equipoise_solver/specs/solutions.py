@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from equipoise_solver.specs.base import Answer, Counts, Numbers
+from equipoise_solver.specs.diffusion_solution import DiffusionSolution
 from equipoise_solver.specs.solved import Atom, Quantiles, Solved
 from equipoise_solver.specs.tasks import Compare, Simulate, Stationary
 
@@ -260,12 +261,12 @@ class CompareSolution(Solved):
     """What keeps the simulation from following the law even without sampling error."""
 
 
-Solution = Annotated[StationarySolution | SimulateSolution | CompareSolution, Field(discriminator="task")]
-SOLUTION: TypeAdapter[StationarySolution | SimulateSolution | CompareSolution] = TypeAdapter(
-    Solution, config=ConfigDict(defer_build=True)
-)
+Solution = Annotated[
+    StationarySolution | SimulateSolution | CompareSolution | DiffusionSolution, Field(discriminator="task")
+]
+SOLUTION: TypeAdapter[Solution] = TypeAdapter(Solution, config=ConfigDict(defer_build=True))
 
 
-def parse_solution(content: Any) -> StationarySolution | SimulateSolution | CompareSolution:
+def parse_solution(content: Any) -> Solution:
     """Read a solution from the JSON content that the API returns."""
     return SOLUTION.validate_python(content)

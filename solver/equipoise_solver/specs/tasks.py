@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from equipoise_solver.specs.base import Bounded, Count, NonNegative, Part, Positive, Real, refusal
 from equipoise_solver.specs.data import Data
+from equipoise_solver.specs.diffusion import Diffusion
 from equipoise_solver.specs.dynamics import GD, SGD, SGF, Dynamics, Langevin, LawDynamics, Temperature
 from equipoise_solver.specs.models import Diagonal, SimulateModel, StationaryModel
 
@@ -309,11 +310,11 @@ class Compare(EnsembleSpec):
         return self.dynamics.weight_decay if self.weight_decay is None else self.weight_decay
 
 
-Spec = Annotated[Stationary | Simulate | Compare, Field(discriminator="task")]
-SPEC: TypeAdapter[Stationary | Simulate | Compare] = TypeAdapter(Spec, config=ConfigDict(defer_build=True))
+Spec = Annotated[Stationary | Simulate | Compare | Diffusion, Field(discriminator="task")]
+SPEC: TypeAdapter[Spec] = TypeAdapter(Spec, config=ConfigDict(defer_build=True))
 
 
-def parse_spec(spec: Any) -> Stationary | Simulate | Compare:
+def parse_spec(spec: Any) -> Spec:
     """Validate a spec given as a dictionary or as a spec model.
 
     Raises:

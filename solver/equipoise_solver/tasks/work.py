@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver.checkpoint import Checkpoint
-from equipoise_solver.specs import CompareSolution, SimulateSolution, StationarySolution
-from equipoise_solver.specs.tasks import Compare, Simulate, Stationary
+from equipoise_solver.specs import Solution, Spec
 
 LoadDataset = Callable[[str], tuple[NDArray[np.float64], NDArray[np.float64]]]
 """Maps a dataset id to its (x, y), each of shape (n,); raises KeyError if there is none."""
@@ -34,7 +33,7 @@ class Work(Protocol):
     """A validated spec, ready to be computed in chunks."""
 
     @property
-    def spec(self) -> Stationary | Simulate | Compare:
+    def spec(self) -> Spec:
         """The spec that is solved."""
         ...
 
@@ -51,6 +50,6 @@ class Work(Protocol):
         """Do about `budget` path-steps more; any split of the work gives the same bits in the end."""
         ...
 
-    def finish(self, checkpoint: Checkpoint) -> StationarySolution | SimulateSolution | CompareSolution:
+    def finish(self, checkpoint: Checkpoint) -> Solution:
         """The solution, from a checkpoint that is done."""
         ...

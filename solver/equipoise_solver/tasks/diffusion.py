@@ -1,0 +1,85 @@
+"""The task `diffusion`: any one-dimensional SDE, each part of the question answered by its own function."""
+
+import math
+
+import numpy as np
+
+from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.diffusion.ends import End
+from equipoise_solver.diffusion.problem import from_expressions
+from equipoise_solver.diffusion.profile import profile_of
+from equipoise_solver.specs import Diffusion, DiffusionEnd, DiffusionSolution, spec_hash
+from equipoise_solver.tasks.diffusion_laws import long_run_law, survival_law
+from equipoise_solver.tasks.diffusion_parts import finite
+from equipoise_solver.tasks.diffusion_times import escape_time, passage_times, relaxation, splitting
+from equipoise_solver.tasks.work import Cost
+from equipoise_solver.version import __version__
+
+QUICK_RATES, QUICK_STARTS = 6, 10
+"""So many rates and distributions of passage times, at most, are answered on the spot."""
+
+
+class DiffusionWork:
+    """A `diffusion` spec, ready to be solved."""
+
+    def __init__(self, spec: Diffusion) -> None:
+        self.spec = spec
+        low, high = spec.interval
+        self._problem = from_expressions(
+            spec.drift,
+            spec.noise,
+            parameters=spec.params,
+            interval=(-math.inf if low is None else low, math.inf if high is None else high),
+            interpretation=spec.interpretation,
+        )
+
+    @property
+    def cost(self) -> Cost:
+        """Seconds; what is asked is quick unless there are many rates or distributions."""
+        spectrum, passage = self.spec.spectrum, self.spec.passage_time
+        n_rates = 0 if spectrum is None else spectrum.n
+        n_starts = 0 if passage is None else len(passage.start)
+        is_quick = n_rates <= QUICK_RATES and n_starts <= QUICK_STARTS
+        return Cost(path_steps=0.0, memory_bytes=5e8, is_quick=is_quick)
+
+    def begin(self) -> Checkpoint:
+        """Nothing is done before the first chunk."""
+        return Checkpoint(fraction=0.0)
+
+    def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
+        """There are no chunks: everything happens in `finish`."""
+        return Checkpoint(fraction=1.0)
+
+    def finish(self, checkpoint: Checkpoint) -> DiffusionSolution:
+        """Answer every part."""
+        with np.errstate(all="ignore"):  # Densities run over more decades than numbers have.
+            return self._answer()
+
+    def _answer(self) -> DiffusionSolution:
+        spec, notes = self.spec, list[str]()
+        low, high = spec.end_behaviour
+        profile = profile_of(self._problem, low_behaviour=low, high_behaviour=high)
+        return DiffusionSolution(
+            spec=spec,
+            spec_hash=spec_hash(spec),
+            solver_version=__version__,
+            device="cpu",
+            boundaries=(_end(profile.low), _end(profile.high)),
+            stationary=long_run_law(profile, spec, notes),
+            hitting=splitting(profile, spec),
+            passage_time=passage_times(profile, spec, notes),
+            escape=escape_time(profile, spec),
+            quasi_stationary=survival_law(profile, spec, notes),
+            spectrum=relaxation(profile, spec, notes),
+            notes=tuple(notes),
+        )
+
+
+def _end(end: End) -> DiffusionEnd:
+    return DiffusionEnd(
+        at=finite(end.at),
+        kind=end.kind,
+        attracting=end.attracting,
+        behaviour=end.behaviour,
+        reason=end.reason,
+    )

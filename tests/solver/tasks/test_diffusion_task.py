@@ -1,0 +1,295 @@
+"""The task `diffusion`, from spec to solution: each part against a closed form, refusals, what is absent."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise_solver.errors import LimitExceededError, SolverError
+from equipoise_solver.solving import prepare, solve
+from equipoise_solver.specs import Diffusion, DiffusionSolution, parse_solution
+
+RATE, NOISE = 1.3, 0.7
+ORNSTEIN: dict[str, Any] = {"drift": "k*(m - x)", "noise": "s", "params": {"k": RATE, "m": 0.4, "s": NOISE}}
+BROWN: dict[str, Any] = {"drift": "0", "noise": "1", "interval": [0, 1]}
+TAKEN = ("absorbing", "absorbing")
+WELLS: dict[str, Any] = {"drift": "x - x^3", "noise": "sqrt(2*T)", "params": {"T": 0.05}}
+
+
+def ask(**fields: Any) -> DiffusionSolution:
+    solution = solve({"task": "diffusion", **fields})
+    assert isinstance(solution, DiffusionSolution)
+    return solution
+
+
+def test_ornstein_and_uhlenbeck() -> None:
+    """Normal law, rates k, 2k, 3k, autocorrelation time 1/k, natural ends."""
+    solution = ask(**ORNSTEIN, spectrum={"n": 3})
+    law, variance = solution.stationary, NOISE**2 / (2 * RATE)
+    assert law is not None
+    assert law.outcome == "density"
+    assert [end.kind for end in solution.boundaries] == ["natural", "natural"]
+    assert law.mean == pytest.approx(0.4, rel=1e-10)
+    assert law.variance == pytest.approx(variance, rel=1e-10)
+    assert law.modes == pytest.approx([0.4], rel=1e-10)
+    assert law.moments_below is None
+    z = (law.density.x - 0.4) / math.sqrt(variance)
+    np.testing.assert_allclose(
+        law.density.p, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi * variance), rtol=1e-9
+    )
+    np.testing.assert_allclose(law.density.cdf, [math.erfc(-one / math.sqrt(2)) / 2 for one in z], rtol=1e-9)
+    assert law.quantiles.values[5] == pytest.approx(0.4, rel=1e-10)
+    assert solution.spectrum is not None
+    np.testing.assert_allclose(solution.spectrum.rates, RATE * np.arange(1, 4), rtol=1e-9)
+    assert solution.spectrum.gap == pytest.approx(RATE, rel=1e-9)
+    assert solution.spectrum.autocorrelation_time == pytest.approx(1 / RATE, rel=1e-9)
+    assert solution.spectrum.has_stationary_law
+
+
+def test_brownian_motion_between_absorbing_ends() -> None:
+    """Splitting x, mean time x(1 - x), survivors sin(pi x), rates n^2 pi^2/2, the series in time."""
+    starts = [0.2, 0.5, 0.9]
+    solution = ask(
+        **BROWN,
+        end_behaviour=TAKEN,
+        stationary={"start": 0.2},
+        hitting={"start": starts},
+        passage_time={"start": starts, "low": 0, "high": 1, "times": [0.02, 0.1, 0.7]},
+        quasi_stationary={},
+        spectrum={"n": 3},
+    )
+    assert solution.hitting is not None
+    np.testing.assert_allclose(solution.hitting.high, starts, rtol=1e-12)
+    np.testing.assert_allclose(np.exp(solution.hitting.log_low), 1 - np.array(starts), rtol=1e-12)
+    assert solution.stationary is not None
+    assert [atom.mass for atom in solution.stationary.atoms] == pytest.approx([0.8, 0.2], rel=1e-12)
+    passage = solution.passage_time
+    assert passage is not None
+    x = np.array(starts)
+    np.testing.assert_allclose(passage.mean, x * (1 - x), rtol=1e-10)
+    np.testing.assert_allclose(passage.variance, (x - 2 * x**3 + x**4) / 3 - (x * (1 - x)) ** 2, rtol=1e-9)
+    n = np.arange(1, 400, 2)
+    modes = 4 / (math.pi * n) * np.sin(math.pi * np.outer(x, n))
+    survival = modes @ np.exp(-(n[:, None] ** 2) * math.pi**2 / 2 * np.array([0.02, 0.1, 0.7]))
+    np.testing.assert_allclose(np.array(passage.cdf), 1 - survival, atol=1e-10)
+    decay = (modes * n**2 * math.pi**2 / 2) @ np.exp(-(n[:, None] ** 2) * math.pi**2 / 2 * passage.time)
+    np.testing.assert_allclose(np.array(passage.density), decay, rtol=1e-8)
+    survivors = solution.quasi_stationary
+    assert survivors is not None
+    assert survivors.rate == pytest.approx(math.pi**2 / 2, rel=1e-10)
+    assert (survivors.lost_low, survivors.lost_high) == pytest.approx((0.5, 0.5), rel=1e-10)
+    shape = math.pi / 2 * np.sin(math.pi * survivors.density.x)
+    np.testing.assert_allclose(survivors.density.p, shape, rtol=1e-9)
+    assert solution.spectrum is not None
+    np.testing.assert_allclose(solution.spectrum.rates, math.pi**2 / 2 * np.arange(1, 4) ** 2, rtol=1e-9)
+    assert not solution.spectrum.has_stationary_law
+
+
+def test_an_open_side_is_open() -> None:
+    """Brownian motion with drift away from a level reaches it with probability exp(-2 m d/s^2)."""
+    solution = ask(drift="m", noise="s", params={"m": 0.6, "s": 0.8}, passage_time={"start": 1.5, "low": 0.2})
+    passage = solution.passage_time
+    assert passage is not None
+    reached = math.exp(-2 * 0.6 * 1.3 / 0.64)
+    assert passage.probability[0] == pytest.approx(reached, rel=1e-10)
+    assert passage.mean[0] == pytest.approx(1.3 / 0.6, rel=1e-9)
+    assert passage.variance[0] == pytest.approx(1.3 * 0.64 / 0.6**3, rel=1e-8)
+    assert passage.cdf[0][-1] == pytest.approx(0.9995 * reached, rel=1e-6)
+    assert np.all(np.diff(passage.cdf[0]) > 0)
+
+
+def test_stratonovich_is_converted() -> None:
+    """dx = x o dW is Ito with drift x/2: geometric motion with rate 0 in log x, so both ends are alike."""
+    both = [
+        ask(
+            drift=drift,
+            noise="x",
+            interval=[0, None],
+            interpretation=meant,
+            hitting={"start": 1, "low": 0.2, "high": 3},
+        )
+        for drift, meant in (("0", "stratonovich"), ("x/2", "ito"))
+    ]
+    exact = math.log(5.0) / math.log(15.0)
+    for solution in both:
+        assert solution.hitting is not None
+        assert solution.hitting.high[0] == pytest.approx(exact, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome", "atoms"),
+    [
+        ({"drift": "-x", "noise": "x", "interval": [0, None]}, "atoms", [(0.0, 1.0)]),
+        ({"drift": "0", "noise": "1"}, "none", []),
+        ({**BROWN, "end_behaviour": TAKEN}, "atoms", [(0.0, None), (1.0, None)]),
+        ({**BROWN, "end_behaviour": ("reflecting", "absorbing")}, "atoms", [(1.0, 1.0)]),
+        (BROWN, "density", []),
+    ],
+)
+def test_a_law_that_does_not_exist_is_an_answer(
+    fields: dict[str, Any], outcome: str, atoms: list[tuple[float, float | None]]
+) -> None:
+    """Atoms, and no law at all, are outcomes with a reason; where the start decides the masses are null."""
+    law = ask(**fields).stationary
+    assert law is not None
+    assert law.outcome == outcome
+    assert law.reason
+    assert [(atom.at, atom.mass) for atom in law.atoms] == atoms
+    assert (law.mean is None) == (outcome != "density")
+    assert (law.density.x.size > 0) == (outcome == "density")
+
+
+def test_moments_that_do_not_exist_are_noted() -> None:
+    """Student's law with 2.4 degrees of freedom has a mean and no variance."""
+    solution = ask(drift="-0.7*x", noise="sqrt(1 + x^2)")
+    law = solution.stationary
+    assert law is not None
+    assert law.moments_below == pytest.approx(2.4, rel=1e-9)
+    assert law.mean == pytest.approx(0.0, abs=1e-12)
+    assert law.variance is None or math.isfinite(law.variance)
+    assert any("E|x|^k" in note and "2.4" in note for note in solution.notes)
+
+
+def test_the_continuous_spectrum_is_noted() -> None:
+    """Geometric Brownian motion has no rates but those from (m - s^2/2)^2/(2 s^2) on."""
+    solution = ask(drift="-x", noise="x", interval=[0, None], spectrum={"n": 4})
+    assert solution.spectrum is not None
+    assert solution.spectrum.rates.size == 0
+    assert solution.spectrum.continuum == pytest.approx(1.5**2 / 2, rel=1e-9)
+    assert solution.spectrum.gap == solution.spectrum.continuum
+    assert any("continuous from 1.125" in note for note in solution.notes)
+
+
+def test_the_continuous_spectrum_does_not_pose_as_rates() -> None:
+    """Free on one side, lost in finite time on the other: there are no rates, and a note says so."""
+    solution = ask(drift="exp(x)", noise="1", stationary=None, spectrum={"n": 2})
+    assert solution.spectrum is not None
+    assert solution.spectrum.rates.size == 0
+    assert not solution.spectrum.gap
+    assert solution.notes
+
+
+def test_a_distribution_beyond_the_solver_leaves_the_moments() -> None:
+    """Over a barrier of exp(10^6) the distribution is left out; log mean is 10^6 + log(sqrt(pi)/10^7)."""
+    solution = ask(drift="-1e4*x", noise="0.1", stationary=None, passage_time={"start": 0.0, "high": 1.0})
+    passage = solution.passage_time
+    assert passage is not None
+    assert passage.time.size == len(passage.cdf) == 0
+    assert any("left out" in note for note in solution.notes)
+    assert passage.mean[0] == math.inf
+    # sqrt(pi)/k times the integral of exp(z^2) (1 + erf z) over (0, b), b = 1000,
+    # is exp(b^2) sqrt(pi)/(k b) (1 + 1/(2 b^2)).
+    exact = 1e6 + math.log(math.sqrt(math.pi) / (1e4 * 1e3)) + 0.5e-6
+    assert passage.log_mean[0] == pytest.approx(exact, rel=1e-13)
+
+
+def test_what_the_solver_cannot_resolve_is_refused() -> None:
+    """Coefficients that turn without end towards both ends are beyond the limit, whatever breaks below."""
+    with pytest.raises(LimitExceededError):
+        ask(drift="x*sin(log(x*x + 1))", noise="x*x + 1", stationary=None, spectrum={"n": 2})
+
+
+def test_escape_stands_beside_kramers() -> None:
+    """The mean time out of a deep well is that of Kramers, 2 pi/sqrt(V''(w)|V''(s)|) exp(barrier)."""
+    found = ask(**WELLS, escape={"well": -0.9, "direction": "high"}).escape
+    assert found is not None
+    assert (found.well, found.saddle, found.target) == pytest.approx((-1.0, 0.0, 1.0), abs=1e-10)
+    assert found.barrier == pytest.approx(0.25 / 0.05, rel=1e-10)
+    assert found.kramers == pytest.approx(2 * math.pi / math.sqrt(2.0) * math.exp(5.0), rel=1e-10)
+    assert found.ratio == pytest.approx(1.0, abs=0.2)
+    assert found.ratio is not None
+    assert found.kramers is not None
+    assert found.mean == pytest.approx(found.ratio * found.kramers, rel=1e-10)
+
+
+def test_both_wells_are_modes() -> None:
+    """The density of a double well has its maxima at the two wells."""
+    law = ask(**WELLS).stationary
+    assert law is not None
+    assert law.modes == pytest.approx([-1.0, 1.0], rel=1e-9)
+
+
+def test_without_loss_there_are_no_survivors() -> None:
+    """Where nothing kills, the quasi-stationary part is null and a note says what it needs."""
+    solution = ask(**ORNSTEIN, quasi_stationary={})
+    assert solution.quasi_stationary is None
+    assert any("quasi-stationary" in note and "absorbs" in note for note in solution.notes)
+
+
+def test_parts_that_were_not_asked_for_are_null() -> None:
+    """Without wishes there are the ends and the law; `stationary: null` leaves that out too."""
+    solution = ask(**ORNSTEIN, stationary=None)
+    parts = ("stationary", "hitting", "passage_time", "escape", "quasi_stationary", "spectrum")
+    assert [getattr(solution, part) for part in parts] == [None] * len(parts)
+    assert all(end.reason for end in solution.boundaries)
+
+
+def test_the_density_is_given_where_it_is_wanted() -> None:
+    """Explicit values of x are used as they are, a number of points is not exceeded."""
+    law = ask(**ORNSTEIN, stationary={"x": [0.4, -0.5, 0.4]}).stationary
+    assert law is not None
+    np.testing.assert_array_equal(law.density.x, [-0.5, 0.4])
+    law = ask(**ORNSTEIN, stationary={"n_points": 64}).stationary
+    assert law is not None
+    assert 32 < law.density.x.size <= 64
+
+
+def test_solution_survives_the_wire() -> None:
+    """The JSON of a solution is read back to the same solution, without a NaN."""
+    solution = ask(
+        **WELLS,
+        hitting={"start": [0.1, 0.3], "low": -1.0, "high": 1.0},
+        passage_time={"start": -1.0, "high": 0.0},
+        quasi_stationary={"high": 0.0},
+    )
+    text = solution.model_dump_json()
+    assert "NaN" not in text
+    again = parse_solution(solution.model_dump(mode="json"))
+    assert again.model_dump_json() == text
+    assert isinstance(again.spec, Diffusion)
+    assert again.spec == solution.spec
+
+
+def test_it_is_answered_on_the_spot() -> None:
+    """A diffusion is quick to solve, unless many rates are wanted, and has no work for a card."""
+    spec = {"task": "diffusion", **ORNSTEIN, "spectrum": {}}
+    assert prepare(spec).cost.is_quick
+    assert not prepare({**spec, "spectrum": {"n": 32}}).cost.is_quick
+    with pytest.raises(SolverError, match="device"):
+        prepare(spec, device="cuda:0")
+
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"drift": "k*x + q"}, "drift", "character 7"),
+    ({"drift": "x.real"}, "drift", "character 2"),
+    ({"noise": "0 < x"}, "noise", "first argument of where"),
+    ({"drift": "x" * 1001}, "drift", "1000 characters"),
+    ({"drift": "1/(x - 0.5)"}, "drift", "0.5"),
+    ({"noise": "x"}, "noise", "0"),
+    ({"params": {"k": 1.0, "x": 2.0}}, "params", "names"),
+    ({"params": {"k": math.inf}}, "params.k", "finite"),
+    ({"interval": [2, 1]}, "interval", "below the upper end"),
+    ({"interval": [0]}, "interval.1", "a value"),
+    ({"hitting": {"start": 2.0, "low": 0.0, "high": 1.0}}, "hitting.start", "between"),
+    ({"interval": [-1, 1], "hitting": {"start": 0.5, "low": -3.0}}, "hitting.low", "between -1 and 1"),
+    ({"interval": [-1, 1], "hitting": {"start": [0.5, 1.5]}}, "hitting.start", "between -1 and 1"),
+    ({"interval": [-1, 1], "stationary": {"x": [0.5, 1.5]}}, "stationary.x", "inside"),
+    ({"passage_time": {"start": 0.5}}, "passage_time.low", "at least one level"),
+    ({"passage_time": {"start": 0.5, "high": 1.0, "times": [0.0]}}, "passage_time.times.0", "> 0"),
+    ({"escape": {"well": 0.0, "direction": "high"}}, "escape.direction", "saddle"),
+    ({"quasi_stationary": {"low": 1.0, "high": 0.0}}, "quasi_stationary.high", "above 1"),
+    ({"spectrum": {"n": 0}}, "spectrum.n", ">= 1"),
+    ({"end_behaviour": ["sticky", "reflecting"]}, "end_behaviour.0", "reflecting"),
+    ({"evolution": {}}, "evolution", "only fields that exist"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "says"), REFUSED)
+def test_refusals_name_the_field(fields: dict[str, Any], field: str, says: str) -> None:
+    """What does not fit is refused by its path, with what is allowed."""
+    spec = {"drift": "-k*x", "noise": "1", "params": {"k": 1.3}, **fields}
+    with pytest.raises(SolverError) as refused:
+        solve({"task": "diffusion", **spec})
+    assert refused.value.field == field
+    assert says in str(refused.value)
