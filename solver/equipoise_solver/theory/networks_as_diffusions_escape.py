@@ -16,9 +16,10 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from equipoise_solver.diffusion.passage import PassageTime, passage_time
+from equipoise_solver.diffusion.problem import Diffusion
 from equipoise_solver.diffusion.profile import profile_of
 from equipoise_solver.diffusion.quasi_stationary import QuasiStationaryLaw, quasi_stationary_law
-from equipoise_solver.errors import UnsupportedCombinationError
+from equipoise_solver.errors import LimitExceededError, UnsupportedCombinationError
 from equipoise_solver.theory.coefficients import Array, Coefficients, moment_arrays, network_coefficients
 from equipoise_solver.theory.moments import DataMoments
 from equipoise_solver.theory.networks_as_diffusions import network_diffusion
@@ -26,6 +27,7 @@ from equipoise_solver.theory.networks_as_diffusions import network_diffusion
 _SURVEY = 4001
 _MARGIN = 5.0  # In log v.
 _STEP = 1e-5
+_LARGEST_LOG = 709.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,10 @@ class Escape:
         level: where a path counts as collapsed, [state].
         passage: first time at the level from the learned state; every path gets there.
         kramers_time: Kramers' formula for its mean; right as T -> 0 for levels well below the barrier.
-        law: of |v| given that the level has not been reached for long, with the rate of escape.
+        log_kramers_time: its logarithm, also where the time is beyond the largest number.
+        law: of |v| given that the level has not been reached for long, with the rate of escape; None behind
+            barriers too high to compute it, where the rate is 1/mean and the law that of the local
+            equilibrium (`stationary_law`).
     """
 
     learned: float
@@ -46,7 +51,8 @@ class Escape:
     level: float
     passage: PassageTime
     kramers_time: float
-    law: QuasiStationaryLaw
+    log_kramers_time: float
+    law: QuasiStationaryLaw | None
 
 
 def escape(
@@ -86,14 +92,23 @@ def escape(
         raise _no_barrier(weight_decay)
     barrier, learned = _zeros(c, weight_decay)
     at = 0.1 * barrier if level is None else level
+    log_kramers = _log_kramers_time(c, learned, barrier)
     return Escape(
         learned=learned,
         barrier=barrier,
         level=at,
         passage=passage_time(profile_of(problem), learned, low=at),
-        kramers_time=_kramers_time(c, learned, barrier),
-        law=quasi_stationary_law(problem, below=at),
+        kramers_time=math.exp(log_kramers) if log_kramers < _LARGEST_LOG else math.inf,
+        log_kramers_time=log_kramers,
+        law=_law(problem, at),
     )
+
+
+def _law(problem: Diffusion, level: float) -> QuasiStationaryLaw | None:
+    try:
+        return quasi_stationary_law(problem, below=level)
+    except LimitExceededError:
+        return None
 
 
 def _no_barrier(weight_decay: float) -> UnsupportedCombinationError:
@@ -134,8 +149,10 @@ def _zeros(c: Coefficients, weight_decay: float) -> tuple[float, float]:
     return found[0], found[1]
 
 
-def _kramers_time(c: Coefficients, learned: float, barrier: float) -> float:
-    """2 pi/sqrt(-mu'(learned) mu'(barrier)) * exp(int_barrier^learned 2 mu/sigma^2 dv), mu the natural drift.
+def _log_kramers_time(c: Coefficients, learned: float, barrier: float) -> float:
+    """log of 2 pi/sqrt(-mu'(learned) mu'(barrier)) * exp(int_barrier^learned 2 mu/sigma^2 dv).
+
+    mu is the natural drift.
 
     References: H. A. Kramers, Physica 7 (1940), 284: the overdamped limit, with noise 1.
     """
@@ -148,6 +165,5 @@ def _kramers_time(c: Coefficients, learned: float, barrier: float) -> float:
         v = np.array([math.exp(log_v)])
         return float((2.0 * v * _natural_drift(c, v) / c.diffusion(v) ** 2)[0])
 
-    height = quad(climb, math.log(barrier), math.log(learned), epsabs=0.0, epsrel=1e-11, limit=200)[0]
-    log_time = height + math.log(2.0 * math.pi) - 0.5 * math.log(slope(barrier) * -slope(learned))
-    return math.exp(log_time) if log_time < 709.0 else math.inf
+    height: float = quad(climb, math.log(barrier), math.log(learned), epsabs=0.0, epsrel=1e-11, limit=200)[0]
+    return height + math.log(2.0 * math.pi) - 0.5 * math.log(slope(barrier) * -slope(learned))

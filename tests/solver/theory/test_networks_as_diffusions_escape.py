@@ -50,10 +50,19 @@ def test_survival_falls_at_one_over_the_mean_time_when_cold() -> None:
     """The rate of the quasi-stationary law is 1/mean, and its mean that of the local equilibrium."""
     t = 0.01
     found = escape_at(t)
+    assert found.law is not None
     assert found.law.rate * found.passage.mean == pytest.approx(1.0, rel=1e-6)
     law = stationary_law(GAUSSIAN, depth=2, temperature=t, weight_decay=DECAY)
     assert law.phase == "metastable"
     assert found.law.mean == pytest.approx(law.mean, rel=1e-6)
+
+
+def test_times_beyond_the_largest_number_keep_their_logarithm() -> None:
+    """Behind a barrier of more than exp(709) times are infinite, their logarithms are not, and agree."""
+    found = escape(GAUSSIAN, depth=3, width=2, temperature=2e-3, weight_decay=0.02)
+    assert (found.passage.mean, found.kramers_time, found.law) == (math.inf, math.inf, None)
+    assert 709.0 < found.passage.log_mean < math.inf
+    assert found.log_kramers_time == pytest.approx(found.passage.log_mean, abs=0.1)
 
 
 def test_escapes_are_alike_in_both_signs() -> None:
