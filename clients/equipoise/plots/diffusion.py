@@ -158,7 +158,7 @@ def _draw_passage(passage: specs.PassageTimes, ax: "Axes") -> None:
         mean = float(passage.mean[row])
         words = f", mean {number(mean)}" if math.isfinite(mean) else ", mean infinite"
         label = f"from {number(float(passage.start[row]))}{words}"
-        ax.plot(passage.time, passage.cdf[row] if passage.cdf else [], color=colour, label=label)
+        ax.plot(passage.time, passage.cdf[row] if passage.time.size else [], color=colour, label=label)
         if math.isfinite(mean):
             ax.axvline(mean, color=colour, linestyle=":", linewidth=1.0)
     if passage.time.size and passage.time[-1] > WIDE * passage.time[0] > 0:

@@ -1,10 +1,37 @@
 """The answer to the task `diffusion`."""
 
-from typing import Literal
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from equipoise_solver.specs.base import Answer, Numbers
 from equipoise_solver.specs.diffusion import Diffusion
 from equipoise_solver.specs.solved import Quantiles, Solved
+
+
+def _table(value: Any) -> NDArray[np.float64]:
+    """A read-only array of two axes; nothing is a table without rows."""
+    table = np.asarray(value, dtype=np.float64).view()
+    table = table if table.ndim == 2 else table.reshape(0, 0)
+    table.setflags(write=False)
+    return table
+
+
+def _rows(table: NDArray[np.float64]) -> list[list[float | None]]:
+    return [[x if math.isfinite(x) else None for x in row] for row in table.tolist()]
+
+
+_ROW = {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "null"}]}}
+Table = Annotated[
+    NDArray[np.float64],
+    BeforeValidator(_table),
+    PlainSerializer(_rows, when_used="json"),
+    WithJsonSchema({"type": "array", "items": _ROW}),
+]
+"""A row for each start or time."""
 
 
 class DiffusionEnd(Answer):
@@ -133,9 +160,9 @@ class PassageTimes(Answer):
     """Natural logarithm of `mean`, also where that is beyond the largest number; null if infinite."""
     time: Numbers
     """Times at which the distribution is given, shape (m,); empty where it is left out, see the notes."""
-    cdf: tuple[Numbers, ...]
+    cdf: Table
     """Probability of a passage by each time, shape (n, m)."""
-    density: tuple[Numbers, ...]
+    density: Table
     """Its density, shape (n, m), [1/time]."""
 
 

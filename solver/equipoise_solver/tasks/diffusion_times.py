@@ -64,21 +64,23 @@ def passage_times(profile: Profile, spec: Diffusion, notes: list[str]) -> Passag
 
 def _distributions(
     profile: Profile, spec: Diffusion, wanted: PassageTime, moments: list[Moments], notes: list[str]
-) -> tuple[Array, tuple[Array, ...], tuple[Array, ...]]:
+) -> tuple[Array, Array, Array]:
     """Times, distribution functions and densities; nothing where they are beyond the solver."""
+    nothing = np.empty(0), np.empty((0, 0)), np.empty((0, 0))
     try:
         laws = [_law(profile, spec, wanted, x) for x in wanted.start]
         time = np.unique(np.array(wanted.times)) if wanted.times else _times(laws)
-        cdf, density = [law.cdf(time) for law in laws], [law.density(time) for law in laws]
+        cdf = np.array([law.cdf(time) for law in laws])
+        density = np.array([law.density(time) for law in laws])
     except LimitExceededError as error:
         notes.append(f"The distribution of the passage time is left out: {error.given}.")
-        return np.empty(0), (), ()
+        return nothing
     # Two methods: the moments come from integrals, the distribution from the resolvent.
     gaps = [abs(law.probability - one.probability) for law, one in zip(laws, moments, strict=True)]
-    if not max(gaps) < AGREES or not np.all(np.isfinite([cdf, density])):
+    if not max(gaps) < AGREES or not np.all(np.isfinite(cdf) & np.isfinite(density)):
         notes.append("The distribution of the passage time is left out: it does not agree with the moments.")
-        return np.empty(0), (), ()
-    return time, tuple(cdf), tuple(density)
+        return nothing
+    return time, cdf, density
 
 
 def _law(profile: Profile, spec: Diffusion, wanted: PassageTime, start: float) -> PassageLaw:

@@ -72,9 +72,9 @@ def test_brownian_motion_between_absorbing_ends() -> None:
     n = np.arange(1, 400, 2)
     modes = 4 / (math.pi * n) * np.sin(math.pi * np.outer(x, n))
     survival = modes @ np.exp(-(n[:, None] ** 2) * math.pi**2 / 2 * np.array([0.02, 0.1, 0.7]))
-    np.testing.assert_allclose(np.array(passage.cdf), 1 - survival, atol=1e-10)
+    np.testing.assert_allclose(passage.cdf, 1 - survival, atol=1e-10)
     decay = (modes * n**2 * math.pi**2 / 2) @ np.exp(-(n[:, None] ** 2) * math.pi**2 / 2 * passage.time)
-    np.testing.assert_allclose(np.array(passage.density), decay, rtol=1e-8)
+    np.testing.assert_allclose(passage.density, decay, rtol=1e-8)
     survivors = solution.quasi_stationary
     assert survivors is not None
     assert survivors.rate == pytest.approx(math.pi**2 / 2, rel=1e-10)
@@ -247,6 +247,9 @@ def test_solution_survives_the_wire() -> None:
     assert "NaN" not in text
     again = parse_solution(solution.model_dump(mode="json"))
     assert again.model_dump_json() == text
+    assert isinstance(again, DiffusionSolution)
+    assert again.passage_time is not None
+    assert again.passage_time.cdf.shape == (1, again.passage_time.time.size)
     assert isinstance(again.spec, Diffusion)
     assert again.spec == solution.spec
 
