@@ -1,7 +1,8 @@
 """Real SGD on real data against its exact stationary law, through the whole service (`make demo`).
 
 Starts the embedded service on a free port, uploads diabetes.csv, compares SGD (learning rate 0.05, batch 1)
-of a two-layer network with theory's law, prints a table, draws demo/stationary_law.png and stops the service.
+of a two-layer network with its exact laws, in the SDE limit and at this very step, prints a table, draws
+demo/stationary_law.png and stops the service.
 """
 
 import subprocess
@@ -93,33 +94,38 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> str:
 
 
 def print_table(solution: CompareSolution) -> None:
-    """Theory beside simulation, with standard errors."""
-    law, ensemble, distance = solution.stationary, solution.simulation, solution.distance
+    """Both laws beside the simulation, with standard errors, and which of them SGD follows."""
+    law, own, ensemble = solution.stationary, solution.finite_step, solution.simulation
+    assert own is not None
+    assert solution.finite_step_distance is not None
+    limit, chain = solution.distance, solution.finite_step_distance
     error, spread = ensemble.standard_error or 0.0, ensemble.variance_standard_error or 0.0
+    lost = f"{ensemble.n_paths}, {ensemble.n_diverged}, {ensemble.n_absorbed}"
     rows = [
-        ("temperature T = learning rate / batch size", f"{law.temperature:.4f}", ""),
-        ("critical temperature Tc", _number(law.critical_temperature), ""),
-        ("phase", law.phase, ""),
-        ("mean of v", _number(law.mean), f"{_number(ensemble.mean)} +- {error:.1g}"),
-        ("mode of v", _number(law.mode), ""),
-        ("variance of v", _number(law.variance), f"{_number(ensemble.variance)} +- {spread:.1g}"),
+        ("temperature T = learning rate / batch size", f"{law.temperature:.4f}", "", ""),
+        ("critical temperature Tc", _number(law.critical_temperature), "", ""),
+        ("phase", law.phase, own.phase, ""),
+        ("mean of v", _number(law.mean), _number(own.mean), f"{_number(ensemble.mean)} +- {error:.1g}"),
+        ("mode of v", _number(law.mode), "", ""),
         (
-            "Kolmogorov-Smirnov distance",
-            "",
-            f"{_number(distance.ks)} (sampling alone: {_number(distance.ks_bound)})",
+            "variance of v",
+            _number(law.variance),
+            _number(own.variance),
+            f"{_number(ensemble.variance)} +- {spread:.1g}",
         ),
         (
-            "paths, diverged, absorbed",
-            "",
-            f"{ensemble.n_paths}, {ensemble.n_diverged}, {ensemble.n_absorbed}",
+            "Kolmogorov-Smirnov distance from SGD",
+            _number(limit.ks),
+            _number(chain.ks),
+            f"{_number(limit.ks_bound)} by sampling alone",
         ),
-        ("SGD updates in all", "", f"{ensemble.path_steps:,}"),
+        ("paths, diverged, absorbed", "", "", lost),
+        ("SGD updates in all", "", "", f"{ensemble.path_steps:,}"),
     ]
-    print(f"\n{'':44s}{'theory (SDE limit)':22s}simulated SGD")
-    for name, theory, simulated in rows:
-        print(f"{name:44s}{theory:22s}{simulated}")
-    if distance.ks is not None and distance.ks_bound is not None and distance.ks > distance.ks_bound:
-        print("\nThe law is the limit of small learning rates; the rest of the gap is the size of this one.")
+    print(f"\n{'':44s}{'SDE limit':14s}{'finite step':14s}simulated SGD")
+    for name, *laws, simulated in rows:
+        print(f"{name:44s}{laws[0]:14s}{laws[1]:14s}{simulated}")
+    print(f"\n{solution.notes[-1]}")
 
 
 def _number(value: float | None) -> str:

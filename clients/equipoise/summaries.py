@@ -27,6 +27,8 @@ def summary(solution: AnySolution) -> str:
                 *(("theory " + name, value) for name, value in _law(solution.stationary)),
                 *(("simulated " + name, value) for name, value in _ensemble(solution.simulation)),
                 *_distance(solution.distance),
+                *_finite_step(solution.finite_step, solution.finite_step_distance),
+                *(("note", note) for note in solution.notes),
             ]
         case DiffusionSolution():
             rows = _diffusion(solution)
@@ -102,6 +104,20 @@ def _distance(distance: specs.Distance) -> list[Row]:
         ("Wasserstein distance", _number(distance.wasserstein)),
         ("mean difference", f"{_number(distance.mean_z)} standard errors"),
     ]
+
+
+def _finite_step(law: specs.FiniteStepLaw | None, distance: specs.Distance | None) -> list[Row]:
+    if law is None or distance is None:
+        return []
+    rows = [
+        ("phase", law.phase),
+        ("mean", _number(law.mean)),
+        ("variance", _number(law.variance)),
+        ("explosion rate", f"{_number(law.explosion_rate)} per step"),
+        *_distance(distance),
+        *(("note", note) for note in law.notes),
+    ]
+    return [("finite-step " + name, value) for name, value in rows]
 
 
 def _diffusion(solution: specs.DiffusionSolution) -> list[Row]:

@@ -131,11 +131,46 @@ def simulate_content(**changes: Any) -> dict[str, Any]:
     return {**solved(SIMULATE), **ensemble_content(**changes)}
 
 
+def finite_step_content(**changes: Any) -> dict[str, Any]:
+    """A law at finite step: that of `law_content`, with explosions."""
+    law = law_content()
+    shared = (
+        "phase",
+        "tail_exponent",
+        "atoms",
+        "mean",
+        "variance",
+        "support",
+        "quantiles",
+        "density",
+        "notes",
+    )
+    content: dict[str, Any] = {
+        **{name: law[name] for name in shared},
+        "lyapunov_exponent": 0.04,
+        "explosion_rate": 1e-6,
+        "expected_steps_to_explosion": 1e6,
+        "ceiling": 21.0,
+        "lower_exponent": 2.5,
+    }
+    return content | changes
+
+
 def compare_content(law: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """Solution of COMPARE as JSON content."""
     distance = {"ks": 0.012, "ks_bound": 0.337, "n_effective": 64, "wasserstein": 0.004, "mean_z": 0.4}
     parts = {"stationary": law or law_content(), "simulation": ensemble_content(**changes)}
-    return {**solved(COMPARE), **parts, "distance": distance}
+    none: dict[str, Any] = {"finite_step": None, "finite_step_distance": None, "notes": []}
+    return {**solved(COMPARE), **parts, "distance": distance, **none}
+
+
+def compare_sgd_content() -> dict[str, Any]:
+    """Solution of COMPARE with SGD, which follows its own law at finite step and not the limit's."""
+    spec = {**COMPARE, "dynamics": {"kind": "sgd", "learning_rate": 0.05}, "duration": None, "n_steps": 200}
+    content = {**compare_content(), **solved(spec), "finite_step": finite_step_content()}
+    own = {"ks": 0.021, "ks_bound": 0.337, "n_effective": 64, "wasserstein": 0.003, "mean_z": -0.2}
+    content["distance"] = {**content["distance"], "ks": 0.4}
+    return content | {"finite_step_distance": own, "notes": ["SGD follows its own law"]}
 
 
 def diffusion_content(**changes: Any) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from tests.clients.examples import (
     compare_content,
+    compare_sgd_content,
     ensemble_content,
+    finite_step_content,
     law_content,
     simulate_content,
     sparse_content,
@@ -25,6 +27,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import StepPatch
 
 NOWHERE: dict[str, Any] = {"v": [], "p": [], "cdf": []}
 TWO_ATOMS = [{"at": 0.0, "mass": None}, {"at": 0.7, "mass": None}]
@@ -135,6 +138,23 @@ def test_a_distance_beyond_the_bound_is_called_so() -> None:
     content = compare_content()
     content["distance"]["ks"] = 0.5
     assert "KS distance 0.5 > 0.337 (sampling error)" in words(read_solution(content).plot())
+
+
+def test_the_law_at_finite_step_is_drawn_beside_the_limit() -> None:
+    """With SGD the picture has the outline of its own law over the bars, and both distances."""
+    ax = read_solution(compare_sgd_content()).plot()
+    for what in (
+        "KS distance 0.4 > 0.337",
+        "KS distance at finite step 0.021 < 0.337",
+        "exact law at finite step",
+    ):
+        assert what in words(ax)
+    (outline,) = [patch for patch in ax.patches if patch.get_label() == "exact law at finite step"]
+    assert isinstance(outline, StepPatch)
+    values, edges, _ = outline.get_data()
+    density = finite_step_content()["density"]
+    expected = np.interp(0.5 * (edges[1:] + edges[:-1]), density["v"], density["p"])
+    assert np.asarray(values) == pytest.approx(expected, abs=0.05)
 
 
 def test_legends_cover_no_data() -> None:

@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from equipoise.plots.bars import ceiling, joint_range, range_of_histogram, range_of_law
+import numpy as np
+
+from equipoise.plots.bars import Bars, ceiling, joint_range, range_of_histogram, range_of_law
 from equipoise.plots.canvas import (
+    GREEN,
     finish,
     law_name,
     mean_of,
@@ -28,7 +31,7 @@ LARGEST_Z = 5.0
 
 
 def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes":
-    """Draw the exact density over the simulated histogram, with their distance in the title."""
+    """Draw the exact laws over the simulated histogram, with their distances in the title."""
     is_own = ax is None
     law, ensemble = solution.stationary, solution.simulation
     if ax is None:
@@ -39,6 +42,7 @@ def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes
     bars = draw_histogram(ensemble, ax, shown)
     pole = pole_of(law.density, shown)
     draw_law(law, ax, shown, pole, fills=False)
+    _draw_finite_step(solution.finite_step, bars, ax)
     if pole:
         top = max(pole.top, 1.12 * height_beside_pole(bars.outline, shown=shown))
     else:
@@ -57,6 +61,7 @@ def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes
         str(pole or ""),
         ensemble_name(solution.spec, ensemble),
         distance_text(solution.distance, solution.spec.dynamics),
+        finite_step_text(solution.finite_step_distance),
     )
     title = "\n".join(line for line in lines if line)
     finish(ax, shown=shown, top=top, title=title, is_own=is_own)
@@ -72,6 +77,23 @@ def _own_axes(law: specs.Law) -> "Axes":
     ax, strip = new_figure(7.2, 5.6).subplots(2, 1, height_ratios=[1 - HEIGHT, HEIGHT])
     draw_temperatures(law, strip)
     return ax
+
+
+def _draw_finite_step(law: specs.FiniteStepLaw | None, bars: Bars, ax: "Axes") -> None:
+    """Draw the law at finite step in the bars of the histogram: that of a finite data set may be fractal."""
+    if law is None or not (law.density.p > 0).any():
+        return
+    below = np.interp(bars.edges, law.density.v, law.density.cdf)
+    heights = np.diff(below) / np.diff(bars.edges)
+    ax.stairs(heights, bars.edges, color=GREEN, linewidth=1.4, label="exact law at finite step", zorder=3)
+
+
+def finite_step_text(distance: specs.Distance | None) -> str:
+    """Say how far the simulation is from the law of SGD itself."""
+    if distance is None or distance.ks is None or distance.ks_bound is None:
+        return ""
+    sign = ">" if distance.ks > distance.ks_bound else "<"
+    return f"KS distance at finite step {number(distance.ks)} {sign} {number(distance.ks_bound)}"
 
 
 def distance_text(distance: specs.Distance, dynamics: specs.SGD | specs.SGF | specs.GD) -> str:

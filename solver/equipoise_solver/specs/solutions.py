@@ -245,6 +245,42 @@ class Distance(Answer):
     """(simulated mean - exact mean) / standard error."""
 
 
+class FiniteStepLaw(Answer):
+    """The law of v under SGD itself at its own learning rate and batch size, where v is a Markov chain.
+
+    On unbounded data two layers can explode at every step; the law is then that of runs that have not yet.
+    """
+
+    phase: Literal["learning", "sparse", "interpolating", "divergent"]
+    """"learning", "sparse" (all at 0), "interpolating" (mass where noise vanishes), "divergent" (no law)."""
+    lyapunov_exponent: float
+    """Mean growth per step of log abs(v) near v = 0 (depth 1), of log abs(gap between two runs) (depth 0)."""
+    explosion_rate: float | None
+    """Probability per step of running off to infinity; null without a law."""
+    expected_steps_to_explosion: float | None
+    """Its inverse; null if no run explodes, or without a law."""
+    ceiling: float | None
+    """abs(v) beyond which runs escape: the law is that of runs below; null if nothing escapes."""
+    lower_exponent: float | None
+    """s in P(abs(V) < v) ~ v^s at v = 0; null where v stays away from 0."""
+    tail_exponent: float | None
+    """Exponent of the power law of the density at infinity (depth 0); null if there is none."""
+    atoms: tuple[Atom, ...]
+    """Points that carry probability."""
+    mean: float | None
+    """Mean; null if it does not exist."""
+    variance: float | None
+    """Variance; null if it does not exist."""
+    support: tuple[float | None, float | None]
+    """Ends of an interval that holds the law; null is infinity."""
+    quantiles: Quantiles
+    """Quantiles; empty where the start decides between atoms, or without a law."""
+    density: Density
+    """The density on a grid; the atoms' places, with density 0, if all mass is in atoms."""
+    notes: tuple[str, ...]
+    """What a reader should know, for example that the law may be fractal."""
+
+
 class CompareSolution(Solved):
     """Answer to `compare`."""
 
@@ -257,8 +293,12 @@ class CompareSolution(Solved):
     """The simulated ensemble."""
     distance: Distance
     """How far they are apart."""
+    finite_step: FiniteStepLaw | None = None
+    """The law of SGD itself at the learning rate of the dynamics; null where `notes` say why."""
+    finite_step_distance: Distance | None = None
+    """How far the simulation is from that law; null without one."""
     notes: tuple[str, ...] = ()
-    """What keeps the simulation from following the law even without sampling error."""
+    """What keeps the simulation from following the law even without sampling error; which law SGD follows."""
 
 
 Solution = Annotated[

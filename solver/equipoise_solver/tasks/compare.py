@@ -13,9 +13,11 @@ from equipoise_solver.ensembles.edges import default_edges
 from equipoise_solver.specs import SGD, Compare, CompareSolution, Distance, spec_hash
 from equipoise_solver.tasks.data import moments_of
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
+from equipoise_solver.tasks.finite_step import describe_finite_step, finite_step_law
 from equipoise_solver.tasks.stationary import describe_law, exact_law
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.theory import StationaryLaw
+from equipoise_solver.theory.discrete import DiscreteLaw
 from equipoise_solver.version import __version__
 
 # Probability that a sample of the law itself exceeds the bound of the Kolmogorov-Smirnov distance.
@@ -31,6 +33,7 @@ class CompareWork:
 
     def __init__(self, spec: Compare, *, load_dataset: LoadDataset | None = None, device: str = CPU) -> None:
         self.spec = spec
+        self._load_dataset = load_dataset
         self._law = exact_law(
             moments_of(spec.data, load_dataset=load_dataset).with_label_noise(_label_noise(spec)),
             model=spec.model,
@@ -55,8 +58,12 @@ class CompareWork:
         return ensembles.advance(self._plan, checkpoint, budget=budget, threads=threads, device=self._device)
 
     def finish(self, checkpoint: Checkpoint) -> CompareSolution:
-        """Both laws and their distance."""
+        """The laws, the ensemble and their distances."""
         result = ensembles.finish(self._plan, checkpoint)
+        from_limit = distance(self._law, result)
+        own = finite_step_law(self.spec, load_dataset=self._load_dataset)
+        law, reason = (None, own) if isinstance(own, str) else (own, None)
+        from_own = None if law is None else distance(law, result)
         return CompareSolution(
             spec=self.spec,
             spec_hash=spec_hash(self.spec),
@@ -66,12 +73,14 @@ class CompareWork:
                 self._law, self._plan.moments, temperature=self.spec.law_temperature, grid=self.spec.grid
             ),
             simulation=describe_ensemble(result, self._plan),
-            distance=distance(self._law, result),
-            notes=_notes(self.spec),
+            distance=from_limit,
+            finite_step=None if law is None else describe_finite_step(law, self.spec.grid),
+            finite_step_distance=from_own,
+            notes=(*_notes(self.spec), reason or which_law(from_limit, from_own)),
         )
 
 
-def distance(law: StationaryLaw, result: EnsembleResult) -> Distance:
+def distance(law: StationaryLaw | DiscreteLaw, result: EnsembleResult) -> Distance:
     """Distance of a simulated ensemble from a law, over the edges of its histogram.
 
     The sample is n_averaged independent paths, each observed at many times. Its distribution function is the
@@ -95,7 +104,25 @@ def distance(law: StationaryLaw, result: EnsembleResult) -> Distance:
     )
 
 
-def _is_clear(law: StationaryLaw, edges: NDArray[np.float64]) -> NDArray[np.bool_]:
+def which_law(limit: Distance, own: Distance | None) -> str:
+    """Which of the two laws simulated SGD follows, and by how much."""
+    if own is None or own.ks is None or own.ks_bound is None or limit.ks is None:
+        return "Which law the simulation follows is not decided: a distance is missing."
+    near_own, near_limit = own.ks <= own.ks_bound, limit.ks <= own.ks_bound
+    gaps = f"KS {own.ks:.3g} from its law at finite step, {limit.ks:.3g} from the limit's"
+    gaps = f"{gaps}, bound {own.ks_bound:.3g}"
+    match near_own, near_limit:
+        case True, False:
+            return f"Simulated SGD follows its law at finite step and not the limit's: {gaps}."
+        case True, True:
+            return f"The sample is too small to tell the law at finite step from the limit's: {gaps}."
+        case False, True:
+            return f"Simulated SGD follows the limit's law and not that at finite step: {gaps}."
+    nearer = "that at finite step" if own.ks < limit.ks else "the limit's"
+    return f"Simulated SGD follows neither law within chance, {nearer} is nearer: {gaps}."
+
+
+def _is_clear(law: StationaryLaw | DiscreteLaw, edges: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Edges far enough from every atom that rounding decides no side."""
     clear = np.ones(edges.shape, dtype=np.bool_)
     scale = max((abs(atom.at) for atom in law.atoms), default=0.0) or float(np.abs(edges).max())
@@ -104,7 +131,7 @@ def _is_clear(law: StationaryLaw, edges: NDArray[np.float64]) -> NDArray[np.bool
     return clear
 
 
-def _mean_z(law: StationaryLaw, result: EnsembleResult) -> float | None:
+def _mean_z(law: StationaryLaw | DiscreteLaw, result: EnsembleResult) -> float | None:
     if law.mean is None or not result.standard_error >= 0:
         return None
     rounding = ROUNDING * max(abs(law.mean), abs(result.mean))
@@ -112,7 +139,7 @@ def _mean_z(law: StationaryLaw, result: EnsembleResult) -> float | None:
     return (result.mean - law.mean) / error if error > 0 else 0.0
 
 
-def _probability_below(law: StationaryLaw, v: NDArray[np.float64]) -> NDArray[np.float64]:
+def _probability_below(law: StationaryLaw | DiscreteLaw, v: NDArray[np.float64]) -> NDArray[np.float64]:
     """P(V < v): what the bins [edge, next edge) count, so an atom at v itself is not below it."""
     probability = law.cdf(v)
     if law.density is None:

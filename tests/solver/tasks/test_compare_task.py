@@ -95,11 +95,12 @@ def test_mean_z_is_the_shift_in_standard_errors(seed: int) -> None:
 
 
 def test_notes_say_where_sgd_leaves_the_law() -> None:
-    """SGD carries the note on its finite learning rate, epochs one more, and the SDE none."""
+    """SGD carries the note on its finite step, epochs one more; the last says which law is followed."""
     epoch = {"kind": "sgd", "learning_rate": 0.02, "sampling": "epoch"}
     fields = {"data": DESCENT["data"], "duration": None, "n_steps": 50, "coordinate": "parameters"}
-    assert len(compare(dynamics=epoch, **fields).notes) == 2
-    assert compare(n_paths=8, duration=0.5).notes == ()
+    assert len(compare(dynamics=epoch, **fields).notes) == 3
+    assert len(compare(dynamics={**epoch, "sampling": "iid"}, **fields).notes) == 2
+    assert len(compare(n_paths=8, duration=0.5).notes) == 1
 
 
 def test_chunks_threads_and_restarts_do_not_matter() -> None:
