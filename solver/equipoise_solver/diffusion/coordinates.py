@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from equipoise_solver.diffusion.digits import OUTER, mended
 from equipoise_solver.diffusion.near_end import Array
 from equipoise_solver.diffusion.sampling import kinks, sampling, zoom
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 
 _LEAST = 1e-290  # Below 2e-308 numbers lose digits.
+_SLOPE_ERROR = 1e-11  # From which error of the slope on digits that cancel are computed again.
 _CENTRAL = 0.5  # |y| next to the center of a coordinate.
+_FAR = 10.0  # Times center and scale: where x - center says no more than x.
 _MANY = 50  # A drift with so many zeros has no scale of its own.
 
 
@@ -122,23 +126,66 @@ class Coordinate:
                 case _:
                     return np.asarray(np.arcsinh((x - self.center) / self.scale))
 
-    def anchored(self, y: Array) -> tuple[Array, Array]:
-        """A point near x and x minus it, both of the shape of y: to all digits near finite ends, and near
-        the center of the coordinate, where sharp laws live.
-        """
-        y = np.asarray(y, dtype=np.float64)
+    @property
+    def anchors(self) -> tuple[float, ...]:
+        """The points from which `anchored` measures; nan is none."""
         match self.kind:
             case "both":
-                upper = y >= 0
-                limit = np.where(upper, self.high, self.low)
-                return limit, np.where(upper, -self.from_high(y), self.from_low(y))
+                return self.low, self.high, math.nan
             case "none":
-                return np.full_like(y, self.center), self.scale * np.sinh(y)
-        end, sign = (self.low, 1.0) if self.kind == "low" else (self.high, -1.0)
-        central = np.abs(y) < _CENTRAL
-        outer = self.from_low(y) if self.kind == "low" else -self.from_high(y)
-        rest = np.where(central, sign * self.scale * np.expm1(sign * np.where(central, y, 0.0)), outer)
-        return np.where(central, end + sign * self.scale, end), rest
+                return self.center, math.nan
+            case "low":
+                return self.low, self.low + self.scale, math.nan
+            case _:
+                return self.high, self.high - self.scale, math.nan
+
+    def anchored(self, y: Array) -> list[tuple[float, NDArray[np.bool_], Array]]:
+        """Parts of y: a point near x, where in y that is, and x minus the point, (n,).
+
+        That is to all digits near finite ends, and near the center of the coordinate, where sharp laws live.
+        Elsewhere the point is nan and the difference x itself.
+        """
+        y = np.asarray(y, dtype=np.float64)
+        first, second = (self._next_to(k, y) for k in (0, 1))
+        parts = []
+        for k, here in enumerate((first, second & ~first, ~(first | second))):
+            if np.any(here):
+                point = self.anchors[k] if k < len(self.anchors) else math.nan
+                parts.append((point, here, self._rest(k, y[here])))
+        return parts
+
+    def _next_to(self, k: int, y: Array) -> NDArray[np.bool_]:
+        """Where y is next to anchor k."""
+        match self.kind, k:
+            case "both", _:
+                return (y < -_CENTRAL) if k == 0 else (y > _CENTRAL)
+            case "none", _:
+                wide = math.asinh(_FAR * (abs(self.center) / self.scale + 1.0))
+                return (np.abs(y) < wide) if k == 0 else np.zeros(y.shape, dtype=bool)
+            case "low", 0:
+                return y < -_CENTRAL
+            case "high", 0:
+                return y > _CENTRAL
+            case _:
+                return np.abs(y) <= _CENTRAL
+
+    def _rest(self, k: int, y: Array) -> Array:
+        """x minus anchor k, or x itself."""
+        if k == 2:
+            return self.value(y)
+        match self.kind, k:
+            case "both", _:
+                return self.from_low(y) if k == 0 else -self.from_high(y)
+            case "none", _:
+                return np.asarray(self.scale * np.sinh(y))
+            case "low", 0:
+                return self.from_low(y)
+            case "high", 0:
+                return -self.from_high(y)
+            case "low", _:
+                return np.asarray(self.scale * np.expm1(y))
+            case _:
+                return np.asarray(-self.scale * np.expm1(-y))
 
 
 @dataclass(frozen=True)
@@ -161,12 +208,22 @@ class Line:
     def coefficients(self, y: Array) -> tuple[Array, Array]:
         """Drift and noise at y, precise next to finite ends."""
         y = np.asarray(y, dtype=np.float64)
-        limit, rest = self.coordinate.anchored(y)
-        drift, noise = np.empty_like(rest), np.empty_like(rest)
-        for end in np.unique(limit):
-            here = limit == end
-            drift[here], noise[here] = self.diffusion.near(float(end), rest[here])
+        drift, noise, jacobian = np.empty_like(y), np.empty_like(y), self.coordinate.jacobian(y)
+        for point, here, rest in self.coordinate.anchored(y):
+            outer = np.abs(y[here]) > OUTER
+            drift[here], noise[here] = self._near(point, rest, jacobian[here], outer)
         return drift, noise
+
+    def _near(
+        self, point: float, rest: Array, jacobian: Array, outer: NDArray[np.bool_]
+    ) -> tuple[Array, Array]:
+        diffusion = self.diffusion
+        near = diffusion.tree_near(diffusion.noise_tree, point, rest)
+        noise = mended(diffusion, diffusion.noise_tree, point, rest, near, outer)
+        near = diffusion.tree_near(diffusion.drift_tree, point, rest)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+            matters = outer & (2.0 * (near.safe_error / noise) * (jacobian / noise) > _SLOPE_ERROR)
+        return mended(diffusion, diffusion.drift_tree, point, rest, near, matters), noise
 
     def both(self, y: Array) -> tuple[Array, Array]:
         """slope(y) and log_rate(y); nan where the noise is so small that numbers lose their digits."""

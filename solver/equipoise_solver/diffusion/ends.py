@@ -10,7 +10,7 @@ a power (a steep end), as exp(+-exp(...)). Their signs decide:
     that does not is left in finite time (entrance); else it is natural;
     at a steep end the time is the integral of dx/|drift| instead.
 
-Drift and noise are looked at from 10^-20 to 10^-150 (or 10^20 to 10^150). Where the exponents have not
+Drift and noise are looked at from 10^-15 to 10^-100 (or 10^15 to 10^100). Where the exponents have not
 settled, as with logarithms, signs are stated only if they are beyond doubt, else the end is "undecided".
 
 References: S. Karlin and H. M. Taylor, A Second Course in Stochastic Processes (1981), section 15.6.
@@ -34,10 +34,10 @@ Kind = Literal["regular", "exit", "entrance", "natural", "undecided"]
 Side = Literal["low", "high"]
 Behaviour = Literal["reflecting", "absorbing"]
 
-_DECADES = (20, 40, 80, 150)
+_DECADES = (15, 30, 60, 100)
 _SETTLED = 1e-9
 _TRUSTED = 1e-10
-_LARGE = 25.0  # exp(25) at 10^-150 is far beyond any logarithm.
+_LARGE = 25.0  # exp(25) at 10^-100 is far beyond any logarithm.
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _samples(diffusion: Diffusion, side: Side) -> tuple[Array, Array, Array] | N
     if math.isfinite(at):
         limit, rest = at, inwards * 10.0 ** -np.array(_DECADES, dtype=np.float64)
     else:
-        limit, rest = 0.0, -inwards * 10.0 ** np.array(_DECADES, dtype=np.float64)
+        limit, rest = math.nan, -inwards * 10.0 ** np.array(_DECADES, dtype=np.float64)
     found = []
     for tree in (diffusion.drift_tree, diffusion.noise_tree):
         sample = _plain_sample(diffusion, tree, limit, rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import mpmath
@@ -15,6 +16,15 @@ from equipoise_solver.expressions import VARIABLE, Node
 _MOST = 400
 _MOST_BITS = int(3.33 * _MOST)
 _SPARE_DIGITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number by its limit at the end (None without one), what is beyond it, and itself, each precise."""
+
+    limit: Any
+    rest: Any
+    total: Any
 
 
 class Precise:
@@ -38,53 +48,55 @@ class Precise:
         return float(self._context.log(abs(value))) if value else -math.inf
 
     def value(self, tree: Node, limit: float, rest: Any) -> Any | None:
-        """The value at limit + rest; None where it has none, or one beyond reach."""
+        """The value at limit + rest (at rest if the limit is nan); None if there is none within reach."""
+        number = self._context.mpf
+        x = _Number(None, rest, rest) if math.isnan(limit) else _Number(number(limit), rest, limit + rest)
         try:
-            found_limit, found_rest = self._evaluate(tree, limit, rest, {})
+            total = self._evaluate(tree, x, {}).total
         except (ArithmeticError, ValueError, TypeError):
             return None
-        total = found_limit + found_rest
         real = self._context.isfinite(total) and not isinstance(total, self._context.mpc)
         return total if real else None
 
-    def _evaluate(self, tree: Node, limit: float, rest: Any, known: dict[int, Any]) -> tuple[Any, Any]:
+    def _evaluate(self, tree: Node, x: _Number, known: dict[int, _Number]) -> _Number:
         if id(tree) not in known:
-            known[id(tree)] = self._fresh(tree, limit, rest, known)
-        found: tuple[Any, Any] = known[id(tree)]
-        return found
+            known[id(tree)] = self._fresh(tree, x, known)
+        return known[id(tree)]
 
-    def _fresh(self, tree: Node, limit: float, rest: Any, known: dict[int, Any]) -> tuple[Any, Any]:
-        number = self._context.mpf
-        if tree.kind == "number":
-            return number(tree.value), number(0)
-        if tree.kind == "name" and tree.name == VARIABLE:
-            return number(limit), rest
-        if tree.kind == "name":
-            return number(self._parameters[tree.name]), number(0)
-        parts = [self._evaluate(part, limit, rest, known) for part in tree.parts]
+    def _fresh(self, tree: Node, x: _Number, known: dict[int, _Number]) -> _Number:
+        if tree.kind in ("number", "name"):
+            if tree.name == VARIABLE:
+                return x
+            value = self._context.mpf(tree.value if tree.kind == "number" else self._parameters[tree.name])
+            return _Number(value, self._context.mpf(0), value)
+        parts = [self._evaluate(part, x, known) for part in tree.parts]
         if tree.kind in ("min", "max"):
             pick = min if tree.kind == "min" else max
-            return pick(parts, key=lambda part: part[0] + part[1])
+            return pick(parts, key=lambda part: part.total)
         if tree.kind == "where":
-            return parts[1] if sum(parts[0]) else parts[2]
-        value = self._apply(tree.kind, [part[0] + part[1] for part in parts])
-        at_limit = self._limit(tree.kind, [part[0] for part in parts])
+            return parts[1] if parts[0].total else parts[2]
+        total = self._apply(tree.kind, [part.total for part in parts])
+        limit = self._limit(tree.kind, [part.limit for part in parts])
+        if limit is None:
+            return _Number(None, total, total)
         if tree.kind in ("+", "-"):
-            second = parts[1][1] if tree.kind == "+" else -parts[1][1]
-            return at_limit, parts[0][1] + second
+            rest = self._apply(tree.kind, [part.rest for part in parts])
+            return _Number(limit, rest, total if limit else rest)
         if tree.kind == "*":
-            (a, r), (b, s) = parts
-            return at_limit, a * s + b * r + r * s
-        return at_limit, value - at_limit
+            (a, b) = parts
+            return _Number(limit, a.limit * b.rest + b.limit * a.rest + a.rest * b.rest, total)
+        return _Number(limit, total - limit, total)
 
-    def _limit(self, kind: str, limits: list[Any]) -> Any:
-        """The value at the end itself, 0 where there is none."""
+    def _limit(self, kind: str, limits: list[Any]) -> Any | None:
+        """The value at the end itself, None where there is none."""
+        if any(limit is None for limit in limits):
+            return None
         try:
             value = self._apply(kind, limits)
         except (ArithmeticError, ValueError, TypeError):
-            return self._context.mpf(0)
+            return None
         if not self._context.isfinite(value) or isinstance(value, self._context.mpc):
-            return self._context.mpf(0)
+            return None
         if kind in ("+", "-") and not snapped(float(value), float(max(map(abs, limits)))):
             return self._context.mpf(0)
         return value
@@ -111,7 +123,7 @@ class Precise:
             case "<" | "<=" | ">" | ">=" | "==" | "!=":
                 return self._context.mpf(_compared(kind, first, second))
             case _:
-                if self._context.mag(first) > _MOST_BITS:
+                if kind in ("exp", "sin", "cos") and self._context.mag(first) > _MOST_BITS:
                     raise OverflowError
                 return getattr(self._context, kind)(first)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Flags = NDArray[np.bool_]
 _SURE = 40.0  # |y| up to which numbers neither overflow nor underflow for reasons of size alone.
+_LEAST = 1e-290  # Below 2e-308 numbers lose digits.
 _DIP = 0.1
 _NEXT = 1e-3
 _POINTS = 17
@@ -46,7 +47,7 @@ def _size(tree: Node, diffusion: Diffusion, coordinate: Coordinate) -> Callable[
     """log of the size of an expression, and -inf where it is not told from 0, as a function of y."""
 
     def log_size(y: Array) -> Array:
-        value, error = anchored(tree, diffusion, coordinate, y)
+        value, error = anchored(tree, diffusion, coordinate, y, mend=True)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(np.where(np.abs(value) <= 4.0 * error, 0.0, np.abs(value))))
 
@@ -64,12 +65,14 @@ def _inverse_size(tree: Node, diffusion: Diffusion, coordinate: Coordinate) -> C
     return log_size
 
 
-def _sampled(diffusion: Diffusion, coordinate: Coordinate, tree: Node) -> tuple[Array, Array]:
+def _sampled(
+    diffusion: Diffusion, coordinate: Coordinate, tree: Node, *, mend: bool = False
+) -> tuple[Array, Array]:
     """The y of the sampling near enough at which an expression neither overflows nor underflows, and it."""
     y = sampling()
     y = y[np.abs(y) <= _SURE]
-    value, _ = anchored(tree, diffusion, coordinate, y)
-    good = np.isfinite(value) & (value != 0)
+    value, _ = anchored(tree, diffusion, coordinate, y, mend=mend)
+    good = np.isfinite(value) & (np.abs(value) > _LEAST)
     return y[good], value[good]
 
 
@@ -97,9 +100,9 @@ def _central(y: Array) -> float:
 
 def _precise(diffusion: Diffusion, coordinate: Coordinate, tree: Node, y: float) -> Any | None:
     """The value where numbers may overflow or underflow; None if there is none."""
-    limit, rest = coordinate.anchored(np.array([y]))
+    [(point, _, rest)] = coordinate.anchored(np.array([y]))
     precise = Precise(diffusion.parameters, decades=20)
-    return precise.value(tree, float(limit[0]), precise.number(float(rest[0])))
+    return precise.value(tree, point, precise.number(float(rest[0])))
 
 
 def _rounded(diffusion: Diffusion, x: float) -> float:
@@ -127,7 +130,7 @@ def _check_zeros(diffusion: Diffusion, coordinate: Coordinate) -> None:
     tree = diffusion.noise_tree
     zero = _plain_zero(diffusion, coordinate, tree)
     if zero is None:
-        y, value = _sampled(diffusion, coordinate, tree)
+        y, value = _sampled(diffusion, coordinate, tree, mend=True)
         turns = _turns(diffusion, coordinate, tree, y, value)
         zero = _first_zero(_size(tree, diffusion, coordinate), y, turns)
     if zero is None:
@@ -145,7 +148,7 @@ def _plain_zero(diffusion: Diffusion, coordinate: Coordinate, tree: Node) -> flo
     """The most central y of the sampling at which an expression is 0, and not only for lack of digits."""
     y = sampling()
     y = y[np.abs(y) <= _SURE]
-    value, _ = anchored(tree, diffusion, coordinate, y)
+    value, _ = anchored(tree, diffusion, coordinate, y, mend=True)
     zeros = y[value == 0]
     if zeros.size == 0 or _precise(diffusion, coordinate, tree, _central(zeros)):
         return None

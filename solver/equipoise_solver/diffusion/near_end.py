@@ -7,6 +7,7 @@ where digits cancel all the same are known, and can be computed again with more 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -58,38 +59,43 @@ def evaluate_near(tree: Node, values: Mapping[str, float], x: Near) -> Near:
     Args:
         tree: the expression; parts that occur again are computed once.
         values: of the parameters.
-        x: the variable.
+        x: the variable. With the limit nan rest is x itself, and nothing is taken apart: far from all
+            ends what a number is there says nothing.
     """
+    apart = not math.isnan(x.limit)
+    x = x if apart else Near(0.0, x.rest, x.error)
+    zero = np.zeros_like(x.rest)
+
+    def constant(value: float) -> Near:
+        return Near(float(value), zero, zero) if apart else Near(0.0, zero + value, zero)
+
     known: dict[int, Near] = {}
+
+    def evaluate(part: Node) -> Near:
+        if id(part) not in known:
+            known[id(part)] = fresh(part)
+        return known[id(part)]
+
+    def fresh(part: Node) -> Near:
+        if part.kind == "number":
+            return constant(part.value)
+        if part.kind == "name":
+            return x if part.name == VARIABLE else constant(values[part.name])
+        return _applied(part.kind, [evaluate(operand) for operand in part.parts])
+
     with np.errstate(all="ignore"):
-        return _evaluate(tree, values, x, known)
+        return evaluate(tree)
 
 
-def _evaluate(tree: Node, values: Mapping[str, float], x: Near, known: dict[int, Near]) -> Near:
-    if id(tree) not in known:
-        known[id(tree)] = _fresh(tree, values, x, known)
-    return known[id(tree)]
-
-
-def _fresh(tree: Node, values: Mapping[str, float], x: Near, known: dict[int, Near]) -> Near:
-    if tree.kind == "number":
-        return _constant(tree.value, x)
-    if tree.kind == "name":
-        return x if tree.name == VARIABLE else _constant(values[tree.name], x)
-    parts = [_evaluate(part, values, x, known) for part in tree.parts]
-    if tree.kind in _UNARY:
-        return _UNARY[tree.kind](parts[0])
-    if tree.kind == "where":
+def _applied(kind: str, parts: list[Near]) -> Near:
+    if kind in _UNARY:
+        return _UNARY[kind](parts[0])
+    if kind == "where":
         return _where(*parts)
     result = parts[0]
     for part in parts[1:]:
-        result = _BINARY[tree.kind](result, part)
+        result = _BINARY[kind](result, part)
     return result
-
-
-def _constant(value: float, x: Near) -> Near:
-    zero = np.zeros_like(x.rest)
-    return Near(float(value), zero, zero)
 
 
 def _add(a: Near, b: Near) -> Near:
@@ -139,9 +145,10 @@ def _direct(value: Array, relative_error: Array) -> Near:
 
 
 def _power(a: Near, b: Near) -> Near:
-    if np.any(b.rest):
+    powers = b.total
+    if powers.size == 0 or np.any(b.error) or np.any(powers != powers.flat[0]):
         return _exp(_multiply(b, _log(a)))
-    p = b.limit
+    p = float(powers.flat[0])
     total = np.asarray(np.power(a.total, p))
     with np.errstate(all="ignore"):
         limit = float(np.power(np.float64(a.limit), p))
@@ -158,7 +165,7 @@ def _power(a: Near, b: Near) -> Near:
 
 def _exp(a: Near) -> Near:
     limit, total = float(np.exp(a.limit)), np.exp(a.total)
-    if not np.isfinite(limit):
+    if not np.isfinite(limit) or not np.all(np.abs(a.rest) <= 1.0):
         return _direct(total, a.error + EPSILON * (1.0 + np.abs(a.total)))
     rest = limit * np.expm1(a.rest)
     return Near(limit, rest, total * a.error + EPSILON * (2.0 + np.abs(a.rest)) * np.abs(rest))

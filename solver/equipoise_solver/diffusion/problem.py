@@ -38,11 +38,11 @@ class Diffusion:
 
     def drift(self, x: Array) -> Array:
         """Ito drift, any shape, [state/time]."""
-        return self.tree_near(self.drift_tree, 0.0, np.asarray(x, dtype=np.float64)).total
+        return self.tree_near(self.drift_tree, math.nan, np.asarray(x, dtype=np.float64)).total
 
     def noise(self, x: Array) -> Array:
         """Amplitude of the noise, any shape, [state/time**0.5]."""
-        return self.tree_near(self.noise_tree, 0.0, np.asarray(x, dtype=np.float64)).total
+        return self.tree_near(self.noise_tree, math.nan, np.asarray(x, dtype=np.float64)).total
 
     def variance(self, x: Array) -> Array:
         """noise(x)**2, any shape, [state**2/time]."""
@@ -51,7 +51,7 @@ class Diffusion:
         return result
 
     def tree_near(self, tree: Node, limit: float, rest: Array) -> Near:
-        """An expression at x = limit + rest, with its error."""
+        """An expression at x = limit + rest, or at x = rest if the limit is nan, with its error."""
         return evaluate_near(tree, self.parameters, Near(limit, rest, np.zeros_like(rest)))
 
     def near(self, limit: float, rest: Array) -> tuple[Array, Array]:

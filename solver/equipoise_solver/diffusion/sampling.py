@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equipoise_solver.diffusion.derivative import operation
+from equipoise_solver.diffusion.digits import OUTER, mended
 from equipoise_solver.diffusion.near_end import Array
 from equipoise_solver.expressions import Node
 
@@ -64,14 +65,19 @@ def anchored_value(tree: Node, diffusion: Diffusion, coordinate: Coordinate, y: 
     return anchored(tree, diffusion, coordinate, y)[0]
 
 
-def anchored(tree: Node, diffusion: Diffusion, coordinate: Coordinate, y: Array) -> tuple[Array, Array]:
-    """An expression of the problem at y, and its error by rounding."""
-    limit, rest = coordinate.anchored(y)
-    value, error = np.empty_like(rest), np.empty_like(rest)
-    for point in np.unique(limit):
-        here = limit == point
-        near = diffusion.tree_near(tree, float(point), rest[here])
+def anchored(
+    tree: Node, diffusion: Diffusion, coordinate: Coordinate, y: Array, *, mend: bool = False
+) -> tuple[Array, Array]:
+    """An expression of the problem at y, and its error by rounding; mend computes lost digits again."""
+    y = np.asarray(y, dtype=np.float64)
+    value, error = np.empty_like(y), np.empty_like(y)
+    for point, here, rest in coordinate.anchored(y):
+        near = diffusion.tree_near(tree, point, rest)
         value[here], error[here] = near.total, near.safe_error
+        if mend:
+            better = mended(diffusion, tree, point, rest, near, np.abs(y[here]) > OUTER)
+            error[here] = np.where(better == near.total, error[here], 0.0)
+            value[here] = better
     return value, error
 
 

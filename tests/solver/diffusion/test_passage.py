@@ -123,7 +123,7 @@ def test_ornstein_uhlenbeck_to_a_level() -> None:
         return math.sqrt(math.pi) / (0.81 * root) * special.erfc(-root * x)
 
     def inner(x: Array) -> Array:
-        cuts = (-12.0, -6.0, -3.0, -1.0, x)
+        cuts: tuple[Array | float, ...] = (-12.0, -6.0, -3.0, -1.0, x)
         parts = [integral(lambda y: scale(y) * below(y) ** 2, a, b) for a, b in pairwise(cuts)]
         return np.asarray(parts[0] + parts[1] + parts[2] + parts[3])
 

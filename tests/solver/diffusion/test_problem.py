@@ -92,8 +92,10 @@ def test_coordinates_are_what_they_say(interval: tuple[float, float]) -> None:
     step = 1e-5
     slope = (coordinate.value(y + step) - coordinate.value(y - step)) / (2 * step)
     np.testing.assert_allclose(coordinate.jacobian(y), slope, rtol=1e-8)
-    limit, rest = coordinate.anchored(y)
-    np.testing.assert_allclose(limit + rest, x, rtol=1e-14, atol=1e-14)
+    for point, here, rest in coordinate.anchored(y):
+        whole = rest if math.isnan(point) else point + rest
+        np.testing.assert_allclose(whole, x[here], rtol=1e-14, atol=1e-14)
+    assert sum(np.count_nonzero(here) for _, here, _ in coordinate.anchored(y)) == y.size
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,28 @@ def test_diagonal_networks_through_the_general_tool(
     assert law.highest_moment == pytest.approx(4 - 3 / (depth + 1), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("plain", "lossy"),
+    [
+        (("(1.5 - x)*(exp(x/2) - exp(-x/2))/2", "0.6*(exp(x/2) - exp(-x/2))"), None),
+        (
+            ("1.1/(sqrt(x^2 + 1) + x) - x/2/sqrt(1 + x^2)", "1"),
+            ("1.1*sqrt(x^2 + 1) - 1.1*x - x/2/sqrt(1 + x^2)", "1"),
+        ),
+    ],
+)
+def test_digits_that_cancel_next_to_ends_are_found_again(
+    plain: tuple[str, str], lossy: tuple[str, str] | None
+) -> None:
+    """Laws written with and without cancellation next to 0 and infinity are the same."""
+    lossy = lossy or (plain[0], "0.6*sqrt(exp(x) + exp(-x) - 2)")
+    one, other = (density_of(*text, HALF) for text in (plain, lossy))
+    assert other.mean == pytest.approx(one.mean, rel=1e-11)
+    assert other.variance == pytest.approx(one.variance, rel=1e-11)
+    x = np.array([1e-30, 1e-5, 0.1, 3.0])
+    np.testing.assert_allclose(other.cdf(x), one.cdf(x), rtol=1e-10)
+
+
 def test_moments_that_do_not_exist() -> None:
     """Moments exist below the degrees of freedom; even ones beyond are infinite, odd ones none."""
     law, exact = student()
