@@ -1,8 +1,9 @@
-"""The derivative of an expression with respect to x, as an expression."""
+"""Expressions made from expressions: the derivative with respect to x, and constants computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 from equipoise_solver.expressions import VARIABLE, Node
 
@@ -16,6 +17,30 @@ def derivative(tree: Node) -> Node:
     proportional to the length of the expression.
     """
     return _derivative(tree, {})
+
+
+def folded(tree: Node, parameters: Mapping[str, float]) -> Node:
+    """The same expression with every part that does not contain x replaced by its value, if it has one."""
+    known: dict[int, Node] = {}
+
+    def fold(part: Node) -> Node:
+        if id(part) not in known:
+            known[id(part)] = fresh(part)
+        return known[id(part)]
+
+    def fresh(part: Node) -> Node:
+        if part.kind == "name":
+            return part if part.name == VARIABLE else Node("number", value=float(parameters[part.name]))
+        if not part.parts:
+            return part
+        parts = tuple(fold(operand) for operand in part.parts)
+        whole = Node(part.kind, parts=parts, depth=part.depth, place=part.place)
+        if any(operand.kind != "number" for operand in parts):
+            return whole
+        value = float(whole.evaluate({}))
+        return Node("number", value=value, place=part.place) if math.isfinite(value) else whole
+
+    return fold(tree)
 
 
 def operation(kind: str, *parts: Node) -> Node:

@@ -24,9 +24,9 @@ _SURE = 40.0  # |y| up to which numbers neither overflow nor underflow for reaso
 _LEAST = 1e-290  # Below 2e-308 numbers lose digits.
 _DIP = 0.1
 _NEXT = 1e-3
-_POINTS = 17
-_ROUNDS = 18  # 8**18 = 2e16: from the sampling down to neighbouring numbers.
-_MIDDLE = 11  # The round after which a bracket is about 1e-10 wide.
+_POINTS = 129
+_ROUNDS = 9  # 64**9 = 2e16: from the sampling down to neighbouring numbers.
+_MIDDLE = 5  # The round at which points are about 1e-11 apart.
 _MOST_DIPS = 50
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from equipoise_solver.diffusion.derivative import derivative, operation
+from equipoise_solver.diffusion.derivative import derivative, folded, operation
 from equipoise_solver.diffusion.inspection import check_inside
 from equipoise_solver.diffusion.near_end import Array, Near, evaluate_near
 from equipoise_solver.errors import InvalidModelError
@@ -52,7 +53,13 @@ class Diffusion:
 
     def tree_near(self, tree: Node, limit: float, rest: Array) -> Near:
         """An expression at x = limit + rest, or at x = rest if the limit is nan, with its error."""
-        return evaluate_near(tree, self.parameters, Near(limit, rest, np.zeros_like(rest)))
+        x = Near(limit, rest, np.zeros_like(rest))
+        return evaluate_near(self._folded.get(id(tree), tree), self.parameters, x)
+
+    @cached_property
+    def _folded(self) -> dict[int, Node]:
+        """Drift and noise with all that is constant in them computed once."""
+        return {id(tree): folded(tree, self.parameters) for tree in (self.drift_tree, self.noise_tree)}
 
     def near(self, limit: float, rest: Array) -> tuple[Array, Array]:
         """Drift and noise at x = limit + rest, as precise as rest is, however small."""

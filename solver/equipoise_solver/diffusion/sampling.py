@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from equipoise_solver.diffusion.problem import Diffusion
 
 _FAR, _NEAR = 690.0, 40.0  # exp(690) is about the largest number.
-_ZOOM = 17
-_ROUNDS = 14  # 16**14 = 2**56: down to neighbouring numbers.
+_ZOOM = 129
+_ROUNDS = 8  # 128**8 = 2**56: down to neighbouring numbers.
 _MOST_KINKS = 200
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
