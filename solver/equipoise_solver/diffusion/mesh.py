@@ -43,6 +43,7 @@ STEEP = 100.0
 """Least change of a logarithm along a Levin panel: its transients are below exp(-33) where it starts."""
 _RUNGS = 10  # exp(-40) = 4e-18
 _STEP = 2.0
+_ALL_DIGITS = 1e15
 _STEEPEST = 1e60  # Whatever lies beyond is negligible whether straight or not.
 _REACH = 690.0  # exp(690) is about the largest number.
 _MOST_PANELS = 6000
@@ -108,7 +109,9 @@ def mesh_of(line: Line, points: Array | None = None) -> Mesh:
     low, high = min(low, float(np.min(points, initial=low))), max(high, float(np.max(points, initial=high)))
     n = max(1, int(np.ceil((high - low) / _STEP)))
     kinks = np.array([kink for kink in line.kinks if low < kink < high])
-    edges = _united(np.linspace(low, high, n + 1), np.concatenate([points, kinks, ladder(line, kinks)]))
+    rungs = ladder(line, kinks)
+    rungs = rungs[(rungs > low) & (rungs < high)]
+    edges = _united(np.linspace(low, high, n + 1), np.concatenate([points, kinks, rungs]))
     return _resolved(line, _evaluated(line, edges))
 
 
@@ -121,7 +124,7 @@ def ladder(line: Line, points: Array) -> Array:
     slopes = [line.slope(points - step), line.slope(points + step)]
     rungs = []
     for sign, slope in zip((-1.0, 1.0), slopes, strict=True):
-        steep = np.abs(slope) > GENTLE
+        steep = np.abs(slope) > STEEP / (2.0 * _STEP)
         length = GENTLE / np.abs(slope[steep])
         rungs.append((points[steep][:, None] + sign * length[:, None] * np.arange(1, _RUNGS + 1)).ravel())
     return np.concatenate(rungs)
@@ -211,7 +214,7 @@ def _unresolved(mesh: Mesh, tolerance: float) -> Flags:
         value = sign * within + rest
         slope = sign * mesh.slope + rest @ TO_DERIVATIVE / half[:, None]
         gentle = value.max(axis=1) - value.min(axis=1) <= GENTLE
-        bad |= ~(gentle | _levin_resolved(slope, half))
+        bad |= ~(gentle | _levin_resolved(slope, half, max(1e-11, 10.0 * tolerance)))
     edges = np.abs(mesh.edges)
     return bad & (half > 1e-14 * np.maximum(1.0, np.maximum(edges[:-1], edges[1:])))
 
@@ -242,10 +245,10 @@ def slow_solution(slope: Array, half: Array, values: Array) -> Array:
     return np.asarray(np.linalg.solve(matrix, values[..., None])[..., 0], dtype=np.float64)
 
 
-def _levin_resolved(slope: Array, half: Array) -> Flags:
+def _levin_resolved(slope: Array, half: Array, tolerance: float) -> Flags:
     steep = is_steep(slope, half)
     p = levin(slope[steep], half[steep])
-    steep[steep] = np.abs(p @ _TO_LAST).max(axis=1) <= 1e-11 * np.abs(p).max(axis=1)
+    steep[steep] = np.abs(p @ _TO_LAST).max(axis=1) <= tolerance * np.abs(p).max(axis=1)
     return steep
 
 
@@ -279,7 +282,8 @@ def _bends(y: Array, slope: Array, log_rate: Array, log_jacobian: Array) -> Flag
     with np.errstate(divide="ignore", invalid="ignore"):
         power = _straight_line(np.log(np.abs(slope)), y)
     level = _straight_line(log_rate, y) & _straight_line(log_jacobian, y)
-    straight = level & (power if abs(far) > 1e3 else constant)
+    # At steep ends integrals are straight up to 1/slope.
+    straight: Flags = level & (constant | (power & (np.abs(slope) > _ALL_DIGITS)))
     straight[-2:] = True
     return ~straight
 

@@ -207,7 +207,8 @@ def _cos(a: Near) -> Near:
 
 def _tanh(a: Near) -> Near:
     limit, total = float(np.tanh(a.limit)), np.tanh(a.total)
-    return _smooth(limit, np.tanh(a.rest) * (1.0 - limit * total), a.error)
+    inherited = a.error * np.minimum(1.0, 1.0 - total * total + 2.0 * EPSILON)
+    return _smooth(limit, np.tanh(a.rest) * (1.0 - limit * total), inherited)
 
 
 def _atan(a: Near) -> Near:

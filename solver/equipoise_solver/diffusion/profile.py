@@ -71,7 +71,8 @@ class Profile:
         points = y
         if levels is not None and levels.size:
             rungs = ladder(self.line, levels)
-            points = np.concatenate([y, levels, rungs])
+            inside = (rungs > self.mesh.edges[0]) & (rungs < self.mesh.edges[-1])
+            points = np.concatenate([y, levels, rungs[inside]])
         mesh = with_points(self.line, self.mesh, points)
         return replace(self, mesh=mesh), np.searchsorted(mesh.edges, y)
 
