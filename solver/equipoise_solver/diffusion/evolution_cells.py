@@ -2,7 +2,7 @@
 
 Cell i has the mass M_i, integral of m_y over it, and cells i, i+1 are joined by a conductance c. The rates
 c/M_i and c/M_(i+1) are in detailed balance with M, so that the discrete steady state is the exact one. c is
-the inverse of the integral of s_y between nodes, times the geometric mean of M/(length*m_y) of both cells. For
+the inverse of the integral of s_y between nodes times the geometric mean of M/(length*m_y) of both cells. For
 coefficients constant along the cells the rates are those of Scharfetter and Gummel, and of Chang and
 Cooper, with the exact drift. Steep cells, along which probability is carried, count as constant: M_i is
 length*m_y at the node. All is local: logarithms are summed, never exponentiated.
