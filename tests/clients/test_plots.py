@@ -147,6 +147,7 @@ def test_the_law_at_finite_step_is_drawn_beside_the_limit() -> None:
         "KS distance 0.4 > 0.337",
         "KS distance at finite step 0.021 < 0.337",
         "exact law at finite step",
+        "exact density of the SDE limit",
     ):
         assert what in words(ax)
     (outline,) = [patch for patch in ax.patches if patch.get_label() == "exact law at finite step"]

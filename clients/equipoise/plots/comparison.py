@@ -41,7 +41,8 @@ def draw_comparison(solution: specs.CompareSolution, ax: "Axes | None") -> "Axes
     shown = joint_range(range_of_law(law), range_of_histogram(ensemble.histogram), points=points)
     bars = draw_histogram(ensemble, ax, shown)
     pole = pole_of(law.density, shown)
-    draw_law(law, ax, shown, pole, fills=False)
+    of = "" if solution.finite_step is None else " of the SDE limit"
+    draw_law(law, ax, shown, pole, fills=False, of=of)
     _draw_finite_step(solution.finite_step, bars, ax)
     if pole:
         top = max(pole.top, 1.12 * height_beside_pole(bars.outline, shown=shown))

@@ -61,14 +61,20 @@ def draw_stationary(solution: specs.StationarySolution, ax: "Axes | None", *, ta
 
 
 def draw_law(
-    law: specs.Law, ax: "Axes", shown: tuple[float, float], pole: Pole | None, *, fills: bool = True
+    law: specs.Law,
+    ax: "Axes",
+    shown: tuple[float, float],
+    pole: Pole | None,
+    *,
+    fills: bool = True,
+    of: str = "",
 ) -> float | None:
-    """Draw the density of a law, if it has one; return the height that the picture needs."""
+    """Draw the density of a law, `of` what if need be; return the height that the picture needs."""
     if not has_density(law):
         return None
     v, p = (pole.v, pole.p) if pole else (law.density.v, law.density.p)
     name = "metastable density, before the escape to 0" if law.phase == "metastable" else "exact density"
-    ax.plot(v, p, color=BLUE, linewidth=2.0, label=name, zorder=3)
+    ax.plot(v, p, color=BLUE, linewidth=2.0, label=f"{name}{of}", zorder=3)
     if fills:
         ax.fill_between(v, p, color=BLUE, alpha=0.12, linewidth=0)
     return pole.top if pole else ceiling((v, p), shown=shown)

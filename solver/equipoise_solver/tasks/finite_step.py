@@ -23,6 +23,7 @@ from equipoise_solver.tasks.stationary import QUANTILE_LEVELS
 from equipoise_solver.tasks.work import LoadDataset
 from equipoise_solver.theory import DataMoments
 from equipoise_solver.theory.discrete import DiscreteLaw, GaussianData, SampleData, discrete_law
+from equipoise_solver.theory.discrete.cells import refined
 
 Array = NDArray[np.float64]
 
@@ -68,6 +69,8 @@ def finite_step_law(spec: Compare, *, load_dataset: LoadDataset | None) -> Discr
         )
     except (ValueError, ArithmeticError) as error:
         return f"{APART}: {error}"
+    if isinstance(data, SampleData) and not _is_smooth(law):
+        law = refined(law, data)
     return law if _is_sound(law) else f"{APART}: it is not resolved."
 
 

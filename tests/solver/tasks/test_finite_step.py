@@ -55,6 +55,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "five samples": {"data": SAMPLES, "dynamics": sgd(0.1)},
     "batches of two of five samples": {"data": SAMPLES, "dynamics": sgd(0.12, 2)},
+    "five samples at a step that may land at 0": {"data": SAMPLES, "dynamics": sgd(0.2)},
     "regression on five samples": {
         "data": SAMPLES,
         "model": {"kind": "diagonal", "depth": 0},

@@ -1,0 +1,91 @@
+"""Laws of empirical data on cells, against drawing indices and against what a step must keep."""
+
+import math
+
+import numpy as np
+import pytest
+from tests.solver.theory.discrete.chains import Array, few_points, simulated
+from tests.support.statistics import assert_fraction, assert_law, assert_mean, assert_variance
+
+from equipoise_solver.theory.discrete import SampleData, Training, discrete_law
+from equipoise_solver.theory.discrete.cells import refined
+
+FIVE = SampleData.from_lists([1.0, -2.0, 0.5, 1.5, -0.8], [0.7, -1.1, 0.9, 1.9, -0.1])
+MIRRORED = SampleData.from_lists(-FIVE.x, FIVE.y)
+
+
+@pytest.mark.parametrize(
+    ("data", "learning_rate", "batch_size"), [(FIVE, 0.2, 1), (MIRRORED, 0.2, 2), (few_points(), 0.15, 1)]
+)
+def test_law_where_a_step_may_land_at_zero_is_that_of_simulated_sgd(
+    data: SampleData, learning_rate: float, batch_size: int, rng: np.random.Generator
+) -> None:
+    """Mean, variance and distribution function, also where panels are off by 3 per cent."""
+    law = discrete_law(data, depth=1, learning_rate=learning_rate, batch_size=batch_size)
+    law = refined(law, data)
+    run = Training(learning_rate, batch_size)
+    start = math.copysign(0.5, data.moments().beta2)
+    # The mirrored network has u = -w, whose v follows the chain of the mirrored data.
+    ahead = data if start > 0 else SampleData(data.x, -data.y)
+    v = simulated(ahead, run, depth=1, start=0.5, n_paths=60_000, n_steps=150, rng=rng)
+    v = math.copysign(1.0, start) * v[v < (law.ceiling or math.inf)]
+    assert law.mean is not None
+    assert law.variance is not None
+    deviation = math.sqrt(law.variance)
+    assert_mean(v, law.mean, resolves=0.05 * deviation, bias=1e-3 * deviation)
+    assert_variance(v, law.variance, resolves=0.1 * law.variance, bias=2e-3 * law.variance)
+    v = np.sort(v)
+    assert_law(v, law.cdf(v), resolves=0.03, bias=2e-3)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_a_step_keeps_the_means_of_the_law(power: float) -> None:
+    """E f(V') = E f(V), with V' enumerated."""
+    law = refined(discrete_law(FIVE, depth=1, learning_rate=0.2, batch_size=1), FIVE)
+
+    def after(v: Array) -> Array:
+        pulled = FIVE.x**2 * v[:, None] - FIVE.x * FIVE.y
+        result: Array = np.mean((v[:, None] * (1 - 0.4 * pulled) ** 2) ** power, axis=1)
+        return result
+
+    def before(v: Array) -> Array:
+        return v**power
+
+    assert law.expectation(after) == pytest.approx(law.expectation(before), rel=1e-4)
+
+
+def test_explosions_come_at_the_rate_of_the_cells(rng: np.random.Generator) -> None:
+    """Of runs that survive 100 steps, (1 - rate)^100 survive 100 more."""
+    data, run = few_points(), Training(0.3, 1)
+    law = refined(discrete_law(data, depth=1, learning_rate=0.3, batch_size=1), data)
+    assert law.explosion_rate is not None
+    first = simulated(data, run, depth=1, start=0.6, n_paths=100_000, n_steps=100, rng=rng)
+    alive = first[np.isfinite(first)]
+    later = simulated(data, run, depth=1, start=alive, n_paths=alive.size, n_steps=100, rng=rng)
+    survivors = int(np.count_nonzero(np.isfinite(later)))
+    exact = (1 - law.explosion_rate) ** 100
+    assert_fraction(survivors, alive.size, exact, resolves=0.04, bias=2e-3)
+
+
+def test_smooth_panels_keep_their_moments() -> None:
+    """Where no minibatch takes v to 0 the moments of the panels stay, and the cells agree with them."""
+    data = few_points()
+    panels = discrete_law(data, depth=1, learning_rate=0.02, batch_size=1)
+    cells = refined(panels, data)
+    assert cells.mean == panels.mean
+    assert cells.variance == panels.variance
+    assert cells.mean is not None
+    levels = (np.arange(20_000) + 0.5) / 20_000
+    assert float(np.mean(cells.quantile(levels))) == pytest.approx(cells.mean, rel=1e-4)
+
+
+def test_laws_of_linear_regression_keep_their_closed_moments() -> None:
+    """v' = v/2 +- 1/2 is uniform on (-1, 1) on cells too, and an atom stays an atom."""
+    data = SampleData.from_lists([1.0, 1.0], [1.0, -1.0])
+    law = refined(discrete_law(data, depth=0, learning_rate=0.25, batch_size=1), data)
+    v = np.linspace(-0.99, 0.99, 67)
+    np.testing.assert_allclose(law.cdf(v), (v + 1) / 2, atol=1e-3)
+    assert law.variance == pytest.approx(1 / 3, rel=1e-14)
+    exact = SampleData.from_lists([1.0, 2.0], [-0.6, -1.2])
+    point = discrete_law(exact, depth=0, learning_rate=0.05, batch_size=1)
+    assert refined(point, exact) is point
