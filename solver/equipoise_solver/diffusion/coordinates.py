@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _LEAST = 1e-290  # Below 2e-308 numbers lose digits.
+_NOTHING = 1e-16  # A slope that changes no integral.
 _SLOPE_ERROR = 1e-11  # From which error of the slope on digits that cancel are computed again.
 _CENTRAL = 0.5  # |y| next to the center of a coordinate.
 _FAR = 10.0  # Times center and scale: where x - center says no more than x.
@@ -226,7 +227,7 @@ class Line:
         return mended(diffusion, diffusion.drift_tree, point, rest, near, matters), noise
 
     def both(self, y: Array) -> tuple[Array, Array]:
-        """slope(y) and log_rate(y); nan where the noise is so small that numbers lose their digits."""
+        """slope(y) and log_rate(y); nan where drift or noise are so small that numbers lose digits."""
         drift, noise = self.coefficients(y)
         jacobian = self.coordinate.jacobian(y)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
@@ -235,7 +236,7 @@ class Line:
             ratio, noise = np.abs(share / noise), np.abs(noise)
             far = ~np.isfinite(ratio) | (ratio < 1e-300)
             log_ratio = np.where(far, np.log(np.abs(share)) - np.log(noise), np.log(ratio))
-            lost = noise < _LEAST
+            lost = (noise < _LEAST) | ((np.abs(drift) < _LEAST) & (np.abs(slope) > _NOTHING))
         slope, log_ratio = np.where(lost, np.nan, slope), np.where(lost, np.nan, log_ratio)
         return slope, math.log(2.0) + log_ratio
 

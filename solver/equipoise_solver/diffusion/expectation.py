@@ -75,3 +75,9 @@ class Expectation:
         """log of a function of the density's order at the edges, in units of the density's integral."""
         result: Array = part.edges + part.order[0] * self.heights - self.log_norm
         return result
+
+    def log_nodes(self, part: Positive) -> Array:
+        """The same at the nodes."""
+        heights = self.heights[:-1, None] + part.mesh.within
+        result: Array = part.rest + part.order[:, None] * heights - self.log_norm
+        return result

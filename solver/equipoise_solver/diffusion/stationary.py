@@ -143,20 +143,22 @@ class StationaryDensity:
 
     def _quantile_y(self, log_probability: Array, *, upper: bool) -> Array:
         """Newton's method on log P as a function of y, kept between the edges of a panel."""
-        speed = self.profile.speed
-        log = _log_tails(self.profile)[1 if upper else 0]
-        edges, sign = self.profile.mesh.edges, (-1.0 if upper else 1.0)
-        order = np.argsort(log, kind="stable")
-        place = np.clip(np.searchsorted(log[order], log_probability), 1, log.size - 1)
-        low = np.minimum(edges[order][place - 1], edges[order][place])
-        high = np.maximum(edges[order][place - 1], edges[order][place])
-        rate = abs(speed.rates()[1 if upper else 0])
-        beyond = log_probability < log.min()
-        tail = edges[order][0] + sign * (log_probability - log.min()) / rate
-        y = np.interp(log_probability, log[order], edges[order])
+        sign, side = (-1.0, 1) if upper else (1.0, 0)
+        mesh = self.profile.mesh
+        y = np.concatenate([mesh.edges, mesh.nodes.ravel()])
+        log = np.concatenate(
+            [_log_tails(self.profile)[side], _log_tails(self.profile, nodes=True)[side].ravel()]
+        )
+        order = np.lexsort((sign * y, log))
+        y, log = y[order], log[order]
+        beyond = log_probability < log[0]
+        tail = y[0] + sign * (log_probability - log[0]) / abs(self.profile.speed.rates()[side])
+        place = np.clip(np.searchsorted(log, log_probability), 1, log.size - 1)
+        low, high = np.minimum(y[place - 1], y[place]), np.maximum(y[place - 1], y[place])
+        y = np.interp(log_probability, log, y)
         for _ in range(_NEWTON_ROUNDS):
             profile, index = self.profile.with_edges(y)
-            log_y = _log_tails(profile)[1 if upper else 0][index]
+            log_y = _log_tails(profile)[side][index]
             slope = np.exp(Expectation(profile.speed).log_edges(profile.speed)[index] - log_y)
             short = (log_probability - log_y) * sign
             low, high = np.where(short > 0, y, low), np.where(short > 0, high, y)
@@ -167,7 +169,7 @@ class StationaryDensity:
                 break
             inside = near | ((newton > low) & (newton < high))
             y = np.where(inside, newton, 0.5 * (low + high))
-        return np.where(beyond, tail, y)
+        return np.asarray(np.where(beyond, tail, y))
 
     def moment(self, order: int, *, center: float = 0.0) -> float:
         """E[(X - center)**order]; infinite, or nan for odd orders of laws with two heavy tails, if none.
@@ -237,15 +239,16 @@ class StationaryDensity:
         return operation("-", operation("*", two, diffusion.drift_tree), change)
 
 
-def _log_tails(profile: Profile) -> tuple[Array, Array]:
-    """log P(below) and log P(above) at the edges: the smaller one is integrated, the other is its complement.
+def _log_tails(profile: Profile, *, nodes: bool = False) -> tuple[Array, Array]:
+    """log P(below) and log P(above) at the edges or nodes: one is integrated, the other complements it.
 
     Behind the bulk S is large, and so is its rounding in the logarithm of what is nearly 1.
     """
     law = Expectation(profile.speed)
-    below = np.minimum(law.log_edges(integral_from_low(profile.speed)), 0.0)
-    above = np.minimum(law.log_edges(integral_to_high(profile.speed)), 0.0)
-    left = np.arange(below.size) <= law.peak
+    parts = integral_from_low(profile.speed), integral_to_high(profile.speed)
+    below, above = (np.minimum(law.log_nodes(part) if nodes else law.log_edges(part), 0.0) for part in parts)
+    y = profile.mesh.nodes if nodes else profile.mesh.edges
+    left = y <= profile.mesh.edges[law.peak]
     with np.errstate(divide="ignore"):
         below = np.where(left, below, np.log(-np.expm1(np.where(left, -1.0, above))))
         above = np.where(left, np.log(-np.expm1(np.where(left, below, -1.0))), above)

@@ -11,8 +11,12 @@ import pytest
 from equipoise_solver.diffusion.coordinates import line_of
 from equipoise_solver.diffusion.derivative import derivative
 from equipoise_solver.diffusion.exact import Precise
+from equipoise_solver.diffusion.hitting import hitting_probability
 from equipoise_solver.diffusion.near_end import Near, evaluate_near
+from equipoise_solver.diffusion.passage import passage_time
 from equipoise_solver.diffusion.problem import from_expressions
+from equipoise_solver.diffusion.profile import profile_of
+from equipoise_solver.diffusion.stationary import long_run
 from equipoise_solver.errors import InvalidModelError, LimitExceededError
 from equipoise_solver.expressions import parse
 
@@ -154,9 +158,35 @@ def test_bad_values_are_refused() -> None:
         from_expressions("x", "1", interpretation="klimontovich")  # type: ignore[arg-type]
 
 
+DRIFTS = ("-x^3 + x", "where(x < 0.5, 1, -1)", "exp(-x) - 0.5", "1/x - x", "max(0.3 - x, -1)", "0")
+NOISES = ("1", "x^1.5", "exp(-x/5)", "0.3 + 0.2*tanh(20*(x - 0.5))", "sqrt(x*(1 - x))", "1e4")
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+@pytest.mark.parametrize("noise", NOISES)
+def test_any_combination_is_answered_or_refused(drift: str, noise: str) -> None:
+    """Answers of many pairs hang together: probabilities add up, times are positive, refusals are ours."""
+    answered = 0
+    for interval in ((0.0, INF), (0.0, 1.0), (-INF, INF), (-INF, 0.7)):
+        try:
+            profile = profile_of(from_expressions(drift, noise, interval=interval))
+        except InvalidModelError:
+            continue
+        law = long_run(profile, start=0.4)
+        if law.density is not None:
+            below, above = float(law.density.cdf(0.4)), float(law.density.survival(0.4))
+            assert below + above == pytest.approx(1.0, rel=1e-11)
+            assert law.density.variance > 0 or not math.isfinite(law.density.mean)
+        hit = hitting_probability(profile, 0.4, low=0.1, high=0.6)
+        assert hit.low + hit.high == pytest.approx(1.0, rel=1e-12)
+        time = passage_time(profile, 0.4, low=0.1, high=0.6)
+        assert time.mean > 0
+        assert time.variance > 0
+        answered += 1
+    assert answered > 0
+
+
 def test_a_drift_that_oscillates_for_ever_is_refused() -> None:
     """sin(x) on the whole line has no end that could be resolved."""
-    from equipoise_solver.diffusion.profile import profile_of
-
     with pytest.raises(LimitExceededError, match="change too fast"):
         profile_of(from_expressions("sin(x)", "1"))

@@ -81,6 +81,19 @@ def inverse_gamma() -> tuple[StationaryDensity, Any]:
     return law, stats.invgamma(1 + 2.6 / 0.36, scale=2.6 * 0.7 / 0.36)
 
 
+def half_normal() -> tuple[StationaryDensity, Any]:
+    return density_of("-x", "s", HALF, s=1e4), stats.halfnorm(scale=1e4 / math.sqrt(2))
+
+
+def sharp_gamma() -> tuple[StationaryDensity, Any]:
+    law = density_of("a*(b - x)", "s*sqrt(x)", HALF, a=1.3, b=0.7, s=0.01)
+    return law, stats.gamma(1.82 / 1e-4, scale=1e-4 / 2.6)
+
+
+def sharp_normal() -> tuple[StationaryDensity, Any]:
+    return density_of("a*(m - x)", "s", a=1.3, m=64.0, s=2.0**-8), stats.norm(64, 2.0**-8 / math.sqrt(2.6))
+
+
 CASES: dict[str, Callable[[], tuple[StationaryDensity, Any]]] = {
     "Ornstein-Uhlenbeck": ornstein_uhlenbeck,
     "CIR, 0 is entered": lambda: cir(0.7),
@@ -93,6 +106,9 @@ CASES: dict[str, Callable[[], tuple[StationaryDensity, Any]]] = {
     "drift to a wall": drift_to_a_wall,
     "free between walls": free_between_walls,
     "inverse gamma": inverse_gamma,
+    "half normal, far from its scale": half_normal,
+    "sharp gamma": sharp_gamma,
+    "sharp normal": sharp_normal,
 }
 PROBABILITIES = np.array([1e-9, 1e-3, 0.2, 0.77, 0.999, 1 - 1e-9])
 
