@@ -12,6 +12,7 @@ from equipoise_solver.theory.discrete.data import Training
 from equipoise_solver.theory.discrete.minibatch import GaussianDisplacement
 from equipoise_solver.theory.discrete.panels import Panels
 from equipoise_solver.theory.discrete.points import PointLaw
+from equipoise_solver.theory.discrete.reach import moment_reach, require_resolvable, tail_reach
 from equipoise_solver.theory.discrete.recombination import Atoms
 from equipoise_solver.theory.discrete.solution import Chain, settled
 from equipoise_solver.theory.discrete.transfer import empirical_transfer, gaussian_transfer
@@ -19,7 +20,7 @@ from equipoise_solver.theory.moments import DataMoments
 
 Array = NDArray[np.float64]
 
-_LEAST_LOG = 36.0  # exp(-36) = 2e-16.
+_STRETCH = 4.0  # Standard deviations in the unit of v within sinh.
 _FARTHEST = 600.0
 _NEVER = 1e300
 _ROUNDS = 10_000
@@ -104,9 +105,13 @@ class SinhCoordinate:
 def gaussian_affine(
     displacement: GaussianDisplacement, moments: DataMoments, training: Training, kesten: float | None
 ) -> Chain:
-    """The stationary law for Gaussian data, where E log|M| < 0; its tails are |v|**-(1 + kesten)."""
+    """The stationary law for Gaussian data, where E log|M| < 0; its tails are |v|**-(1 + kesten).
+
+    Raises:
+        LimitExceededError: a step that is too small.
+    """
     coordinate = _coordinate(moments, training)
-    far = _reach(kesten)
+    far = min(math.asinh(tail_reach(kesten) / _STRETCH), _FARTHEST)
     return settled(
         Panels(_edges(-far, far)),
         lambda panels, _: gaussian_transfer(panels, coordinate, displacement),
@@ -116,14 +121,21 @@ def gaussian_affine(
 
 
 def empirical_affine(atoms: Atoms, moments: DataMoments, training: Training, kesten: float | None) -> Chain:
-    """The stationary law for empirical data, on its bounded support if all |M| < 1."""
+    """The stationary law for empirical data, on its bounded support if all |M| < 1 and what has mass of it.
+
+    Raises:
+        LimitExceededError: a step that is too small.
+    """
     coordinate = _coordinate(moments, training)
     step = 2.0 * training.learning_rate
     factors, shifts = training.retention - step * atoms.squares, step * atoms.products
-    far = _reach(kesten)
-    low, high = -far, far
+    spread = coordinate.spread / _STRETCH
+    reach = moment_reach(factors, shifts + (factors - 1.0) * coordinate.centre, atoms.weights)
+    reach = min(reach, spread * tail_reach(kesten)) if kesten is not None else reach
+    ends = np.array([-reach, reach]) + coordinate.centre
     if np.all(np.abs(factors) < 1.0):
-        low, high = (float(end) for end in coordinate.invert(np.array(_support(factors, shifts))))
+        ends = np.clip(ends, *_support(factors, shifts))
+    low, high = (float(end) for end in np.clip(coordinate.invert(ends), -_FARTHEST, _FARTHEST))
     return settled(
         Panels(_edges(low, high)),
         lambda panels, _: empirical_transfer(panels, coordinate, atoms, step, can_escape=False),
@@ -151,25 +163,21 @@ def _support(factors: Array, shifts: Array) -> tuple[float, float]:
 
 
 def _coordinate(moments: DataMoments, training: Training) -> SinhCoordinate:
-    """The centre is the mean, the spread the standard deviation, or that of one step where none exists."""
+    """Nearly linear over the bulk: some standard deviations, or those of one step where none exists."""
     closed = affine_moments(moments, training)
+    require_resolvable(training.learning_rate, pull=1.0 - closed.mean_factor)
     variance = closed.variance
     if variance is None:
         variance = 4.0 * training.learning_rate**2 * moments.noise(closed.mean) / training.batch_size
-    return SinhCoordinate(closed.mean, math.sqrt(variance), training.retention)
-
-
-def _reach(kesten: float | None) -> float:
-    """y beyond which 1e-16 is left: a bulk of ten spreads, and then the power law."""
-    return min(3.0 + (_LEAST_LOG / kesten if kesten is not None else 0.0), _FARTHEST)
+    return SinhCoordinate(closed.mean, _STRETCH * math.sqrt(variance), training.retention)
 
 
 def _edges(low: float, high: float) -> Array:
-    """Edges from low to high, even within three units of 0 and growing from there."""
-    edges = list(np.linspace(-3.0, 3.0, 15))
+    """Even edges over the bulk, which is within asinh(12/_STRETCH) = 1.8 of 0, and growing from there."""
+    edges = list(np.linspace(-1.8, 1.8, 19))
     while edges[-1] < high:
-        edges.append(edges[-1] + max(0.5, 0.35 * edges[-1]))
+        edges.append(edges[-1] + max(0.3, 0.3 * (edges[-1] - 1.8)))
     while edges[0] > low:
-        edges.insert(0, edges[0] - max(0.5, -0.35 * edges[0]))
+        edges.insert(0, edges[0] - max(0.3, 0.3 * (-1.8 - edges[0])))
     inner = np.array([edge for edge in edges if low + 1e-3 < edge < high - 1e-3])
     return np.concatenate([[low], inner, [high]])

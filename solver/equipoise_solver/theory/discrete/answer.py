@@ -69,6 +69,8 @@ def _two_layers(data: Data, run: Training) -> DiscreteLaw:
     sign = -1.0 if data.moments().beta2 < 0 else 1.0
     ahead = data.mirrored() if sign < 0 else data
     blank = _blank(1, run, 2.0 * factor_at_zero(ahead, run).mean_log())
+    if _is_deterministic(ahead) and run.weight_decay > 0:
+        return _descent(blank, ahead, run, sign)
     slope = ahead.exact_slope()
     if slope is not None and slope > 0 and run.weight_decay == 0:
         return _two_layers_interpolating(blank, ahead, run, sign * slope)
@@ -83,6 +85,9 @@ def _two_layers(data: Data, run: Training) -> DiscreteLaw:
         found = gaussian_chain(GaussianDisplacement.of(ahead, run), ahead.moments(), run)
     law = _solved(blank, found.chain, sign)
     notes = law.notes
+    if found.is_confined:
+        confined = replace(law, notes=(*notes, "Less than 1e-16 of the law lies outside its support."))
+        return replace(confined, ceiling=found.ceiling)
     if found.ceiling is not None:
         notes = (*notes, f"The law is that of runs with |v| <= {found.ceiling:.6g} that have not escaped.")
     if not found.chain.balances:
@@ -132,6 +137,28 @@ def _two_layers_interpolating(blank: DiscreteLaw, data: Data, run: Training, slo
     )
 
 
+def _is_deterministic(data: Data) -> bool:
+    """Whether all minibatches are the same."""
+    moments = data.moments()
+    return moments.alpha1 == 0 and moments.alpha3 == 0
+
+
+def _descent(blank: DiscreteLaw, data: Data, run: Training, sign: float) -> DiscreteLaw:
+    """Gradient descent on data of one kind: it ends at its fixed point if that is stable, or at 0."""
+    moments = data.moments()
+    fixed = (moments.beta2 - run.weight_decay) / moments.beta1
+    if fixed <= 0:
+        return replace(_at(blank, 0.0), phase="sparse")
+    if run.learning_rate * moments.beta1 * fixed >= 0.5:
+        raise UnsupportedCombinationError(
+            "learning_rate",
+            given=run.learning_rate,
+            allowed=f"a step at which descent settles, < {0.5 / (moments.beta1 * fixed):.6g}, without noise",
+            remedy="Reduce learning_rate.",
+        )
+    return _at(blank, sign * fixed)
+
+
 def _linear_regression(data: Data, run: Training) -> DiscreteLaw:
     moments = data.moments()
     slope = data.exact_slope()
@@ -143,6 +170,8 @@ def _linear_regression(data: Data, run: Training) -> DiscreteLaw:
         )
     if slope is not None and (run.weight_decay == 0 or slope == 0):
         return replace(_at(blank, slope), phase="interpolating")
+    if _is_deterministic(data):
+        return replace(_at(blank, moments.beta2 / (moments.beta1 + run.weight_decay)), phase="learning")
     kesten = factor.positive_exponent()
     if isinstance(data, SampleData):
         atoms = empirical_atoms(data, run.batch_size)

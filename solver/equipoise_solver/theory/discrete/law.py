@@ -65,7 +65,7 @@ class DiscreteLaw:
         depth, learning_rate, batch_size, weight_decay: of the run.
         lyapunov_exponent: mean growth of log|v| per step at v = 0 (depth 1), 2 E log|delta + 2 eta B|; of
             log|difference of two runs| (depth 0), E log|delta - 2 eta A|.
-        support: least interval that is known to hold the law.
+        support: an interval that holds the law, but for a probability of about 1e-16.
         atoms: points that carry probability.
         mean, variance, second_moment: None where they are infinite, or there is no law, or the start decides.
         ceiling: |v| from which a full-batch step no longer brings |v| down; None if no run passes beyond all

@@ -76,7 +76,7 @@ class GaussianDisplacement:
         broad = sign * (far * (np.abs(location) + root))[:, None]
         narrow = -sign * (far * self.scale**2 / (np.abs(location) + root))[:, None]
         middle = (self.degrees * location)[:, None]
-        spread = np.sqrt(self.degrees * (self.scale**2 + 2.0 * location**2))[:, None]
+        spread = math.sqrt(self.degrees) * np.hypot(self.scale, math.sqrt(2.0) * location)[:, None]
         body = np.clip(middle + spread * _BODY, np.minimum(broad, narrow), np.maximum(broad, narrow))
         levels = _levels(self.degrees)
         bridge = -narrow * np.abs(broad / narrow) ** _BRIDGE

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial import chebyshev
+from numpy.polynomial import hermite_e
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 DEGREE = 8
 _PAIRS = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
 _RANK = 1e-13  # Singular values below this fraction of the largest are rounding.
+_DEGENERATE = 1e-13
+_TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,26 +45,53 @@ class Atoms:
 
 
 def mean_of_independent(single: Atoms, count: int) -> Atoms:
-    """Atoms for the mean of `count` independent draws, with its moments up to total degree DEGREE."""
-    power = _reduced(np.stack([single.squares, single.products], axis=1), single.weights)
-    points, weights = power
-    for digit in bin(count)[3:]:  # From the second highest binary digit on: double, and add one.
-        points, weights = _sum((points, weights), (points, weights))
-        if digit == "1":
-            points, weights = _sum((points, weights), power)
+    """Atoms for the mean of `count` independent draws, with its moments up to total degree DEGREE.
+
+    The last sum is not reduced: at most len(_PAIRS)**2 = 2025 atoms, and a law that is less coarse.
+    """
+    points, weights = np.stack([single.squares, single.products], axis=1), single.weights
+    if count == 1:
+        points, weights = _thinned(points, weights)
+    else:
+        one = _reduced(points, weights)
+        half = _power(one, count // 2)
+        other = _sum(half, one) if count % 2 else half
+        points, weights = _product(half, other)
     return Atoms(points[:, 0] / count, points[:, 1] / count, weights / float(np.sum(weights)), DEGREE)
+
+
+def _power(one: tuple[Array, Array], count: int) -> tuple[Array, Array]:
+    """The sum of `count` independent draws, by its binary digits."""
+    total = one
+    for digit in bin(count)[3:]:  # From the second highest on: double, and add one.
+        total = _sum(total, total)
+        if digit == "1":
+            total = _sum(total, one)
+    return total
 
 
 def _sum(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
     """The sum of two independent discrete vectors, reduced."""
+    return _reduced(*_product(first, second))
+
+
+def _product(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
+    """The sum of two independent discrete vectors."""
     points = (first[0][:, None, :] + second[0][None, :, :]).reshape(-1, 2)
-    return _reduced(points, np.outer(first[1], second[1]).ravel())
+    return points, np.outer(first[1], second[1]).ravel()
+
+
+def _thinned(points: Array, weights: Array) -> tuple[Array, Array]:
+    """Fewer of the points, at most len(_PAIRS)**2: reduced in parts along the second axis."""
+    order = np.argsort(points[:, 1])
+    parts = [_reduced(points[part], weights[part]) for part in np.array_split(order, len(_PAIRS))]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def _reduced(points: Array, weights: Array) -> tuple[Array, Array]:
     """At most len(_PAIRS) of the points with weights that keep every moment up to total degree DEGREE."""
     basis = _basis(points, weights)
-    target = 2 * len(_PAIRS)
+    target = 2 * basis.shape[1]
     while weights.size > target:
         groups = np.arange(weights.size) * target // weights.size
         mass = np.bincount(groups, weights, target).astype(np.float64)
@@ -79,32 +108,44 @@ def _reduced(points: Array, weights: Array) -> tuple[Array, Array]:
 
 def _basis(points: Array, weights: Array) -> Array:
     """Polynomials up to total degree DEGREE at the points, orthonormal under the weights, (n, n_basis)."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    half = np.where(high > low, 0.5 * (high - low), 1.0)
-    unit = (points - 0.5 * (low + high)) / half
-    first, second = (chebyshev.chebvander(unit[:, axis], DEGREE) for axis in (0, 1))
+    first, second = (hermite_e.hermevander(axis, DEGREE) for axis in _whitened(points, weights).T)
     values = np.stack([first[:, i] * second[:, j] for i, j in _PAIRS], axis=1)
-    left, singular, right = np.linalg.svd(np.sqrt(weights)[:, None] * values, full_matrices=False)
+    values /= np.sqrt(weights @ values**2 + _TINY)
+    _, singular, right = np.linalg.svd(np.sqrt(weights)[:, None] * values, full_matrices=False)
     rank = int(np.sum(singular > _RANK * singular[0]))
-    del left
     result: Array = values @ (right[:rank].T / singular[:rank])
     return result
 
 
+def _whitened(points: Array, weights: Array) -> Array:
+    """The points less their mean in units of their spread along the principal axes, 0 where there is none."""
+    total = float(np.sum(weights))
+    central = points - (weights @ points) / total
+    central /= np.sqrt(weights @ central**2 / total + _TINY)
+    variances, axes = np.linalg.eigh((central * weights[:, None]).T @ central / total)
+    spread = np.where(variances > _DEGENERATE, variances, np.inf)
+    result: Array = central @ axes / np.sqrt(spread)
+    return result
+
+
 def _eliminate(basis: Array, weights: Array) -> tuple[NDArray[np.intp], Array]:
-    """Indices and weights of the atoms left when every linear relation between rows of basis is used up."""
-    _, singular, right = np.linalg.svd(basis.T, full_matrices=True)
+    """Indices and weights of the atoms left when every linear relation between rows of basis is used up.
+
+    Rows are scaled to one length first, since those far out are larger by many orders.
+    """
+    length = np.sqrt(np.sum(basis**2, axis=1))
+    _, singular, right = np.linalg.svd((basis / length[:, None]).T, full_matrices=True)
     null = right[int(np.sum(singular > _RANK * singular[0])) :].copy()
-    weights = weights.copy()
+    scaled = weights * length
     alive = np.ones(weights.size, dtype=bool)
     while null.shape[0]:
         relation = null[-1] if np.any(null[-1] > 0) else -null[-1]
-        ratio = np.where(alive & (relation > 0), weights / np.where(relation > 0, relation, 1.0), np.inf)
+        ratio = np.where(alive & (relation > 0), scaled / np.where(relation > 0, relation, 1.0), np.inf)
         gone = int(np.argmin(ratio))
-        weights = weights - ratio[gone] * relation
+        scaled = scaled - ratio[gone] * relation
         alive[gone] = False
-        weights[~alive] = 0.0
+        scaled[~alive] = 0.0
         null = null[:-1] - np.outer(null[:-1, gone] / relation[gone], relation)
         null[:, ~alive] = 0.0
-    kept = np.flatnonzero(alive & (weights > 0))
-    return kept, weights[kept]
+    kept = np.flatnonzero(alive & (scaled > 0))
+    return kept, scaled[kept] / length[kept]

@@ -26,8 +26,10 @@ from equipoise_solver.theory.discrete.growth import Factor
 from equipoise_solver.theory.discrete.minibatch import GaussianDisplacement
 from equipoise_solver.theory.discrete.panels import Panels
 from equipoise_solver.theory.discrete.points import PointLaw
+from equipoise_solver.theory.discrete.reach import edges_about, moment_reach, require_resolvable, tail_reach
 from equipoise_solver.theory.discrete.recombination import Atoms
 from equipoise_solver.theory.discrete.solution import Chain, settled
+from equipoise_solver.theory.discrete.support import certain_escape, lower_end, upper_end
 from equipoise_solver.theory.discrete.transfer import empirical_transfer, gaussian_transfer
 from equipoise_solver.theory.moments import DataMoments
 
@@ -36,8 +38,10 @@ Array = NDArray[np.float64]
 RETURN = 1e-10
 _LEAST_LOG = 36.0  # exp(-36) = 2e-16.
 _STRAIGHT = 60.0  # So far below the bulk, what the power law misses is a probability of about exp(-30).
-_WIDEST = 12.0  # Panels that are much wider than a step would not pass anything on to each other.
-_MOST_NARROW = 1000.0
+_STRAIGHT_WITHOUT_JUMPS = 30.0  # Where |F| ~ 0 has a probability below 1e-17.
+_WIDEST = 12.0
+_STEPS = 150.0  # Widest panel in standard deviations of a step near v = 0; see `reach`.
+_NARROW = 0.5  # Laws that reach no further in log v are solved there alone.
 _FARTHEST = 300.0
 _ABOVE = 2.0  # Width of panels above the ceiling: explosion rates are then good to 1e-9.
 _TINY = 1e-200
@@ -97,11 +101,13 @@ class TwoLayerLaw:
         chain: on y = log v.
         exponent: s with P(V < v) ~ v**s at v = 0; None where V stays away from 0.
         ceiling: v up to which the chain's law is given; None if no run passes beyond all bounds.
+        is_confined: whether all but 1e-16 of the law lies next to the fixed point, where it was solved.
     """
 
     chain: Chain
     exponent: float | None
     ceiling: float | None
+    is_confined: bool = False
 
 
 def ceiling(moments: DataMoments, training: Training) -> float:
@@ -113,13 +119,37 @@ def ceiling(moments: DataMoments, training: Training) -> float:
 def gaussian_chain(
     displacement: GaussianDisplacement, moments: DataMoments, training: Training
 ) -> TwoLayerLaw:
-    """The quasi-stationary law for Gaussian data in the sector v > 0, where v = 0 repels."""
+    """The quasi-stationary law for Gaussian data in the sector v > 0, where v = 0 repels.
+
+    Raises:
+        LimitExceededError: a step that is too small.
+    """
     coordinate = LogCoordinate(training.retention)
-    factor = Factor.of_gaussian(displacement, 0.0, training.retention)
     rim = ceiling(moments, training)
-    middle, spread = _bulk(moments, training, rim)
+    bulk = _bulk(moments, training, rim)
+    deviations = Factor.of_chi_square(
+        2.0 * math.exp(bulk.middle) * displacement.unit, displacement.degrees, 1.0
+    )
+    if bulk.is_stable and deviations.mean_log() < 0:
+        reach = bulk.spread * tail_reach(deviations.positive_exponent())
+        if reach < _NARROW:
+            edges = edges_about(bulk.middle, bulk.middle - reach, bulk.middle + reach, bulk.spread)
+            chain = settled(
+                Panels(edges),
+                lambda panels, _: gaussian_transfer(panels, coordinate, displacement),
+                coordinate,
+                cut=float(edges[-1]),
+            )
+            return TwoLayerLaw(chain, None, rim, is_confined=True)
+    factor = Factor.of_gaussian(displacement, 0.0, training.retention)
     top = max(_no_return(displacement), rim * math.e**2)
-    edges = _edges(middle - _STRAIGHT, middle, spread, math.log(rim), math.log(top))
+    step = (
+        4.0
+        * training.learning_rate
+        * math.hypot(moments.beta2, math.sqrt(moments.alpha3 / training.batch_size))
+    )
+    fall = _STRAIGHT if factor.at_zero > 0 else _STRAIGHT_WITHOUT_JUMPS
+    edges = _edges(bulk, fall, min(_STEPS * step, _WIDEST), math.log(rim), math.log(top))
     chain = settled(
         Panels(edges),
         lambda panels, rate: gaussian_transfer(panels, coordinate, displacement, tail_rate=rate),
@@ -137,44 +167,72 @@ def _tail(factor: Factor, loss: float) -> tuple[float, bool]:
 
 
 def empirical_chain(atoms: Atoms, moments: DataMoments, training: Training) -> TwoLayerLaw:
-    """The stationary or quasi-stationary law for empirical data in the sector v > 0, where v = 0 repels."""
+    """The stationary or quasi-stationary law for empirical data in the sector v > 0, where v = 0 repels.
+
+    Raises:
+        LimitExceededError: a step that is too small.
+    """
     coordinate = LogCoordinate(training.retention)
     step = 2.0 * training.learning_rate
     offset, slope = training.retention + step * atoms.products, step * atoms.squares
     rim = ceiling(moments, training)
-    middle, spread = _bulk(moments, training, rim)
-    bound = _upper_end(offset, slope, math.exp(middle))
-    crosses = bound is None or bool(np.any(offset - slope * bound <= 0))
-    factor = Factor.of_atoms(offset, atoms.weights)
-    floor = _lower_end(offset, slope, bound)
-    exponent = _lower_exponent(factor, crosses) if floor is None else None
-    low = math.log(floor) if floor is not None else middle - _fall(exponent, spread)
-    top = math.log(bound) if bound is not None else _certain_escape(offset, slope)
-    cut = top if bound is not None else min(math.log(rim), top)
+    bulk = _bulk(moments, training, rim)
+    bound = upper_end(offset, slope, math.exp(bulk.middle))
+    floor = lower_end(offset, slope, bound)
+    cut = math.log(bound) if bound is not None else min(math.log(rim), certain_escape(offset, slope))
+    centre = math.exp(bulk.middle)
+    reach = moment_reach(1.0 - 2.0 * slope * centre, 2.0 * (offset - slope * centre - 1.0), atoms.weights)
+    is_confined = bulk.is_stable and 1.3 * reach < _NARROW
+    exponent = None
+    if is_confined:
+        low, cut = bulk.middle - 1.3 * reach, min(cut, bulk.middle + 1.3 * reach)
+        low = max(low, math.log(floor)) if floor is not None else low
+        edges = edges_about(bulk.middle, low, cut, bulk.spread)
+    else:
+        if floor is None:
+            crosses = bound is None or bool(np.any(offset - slope * bound <= 0))
+            exponent = _lower_exponent(Factor.of_atoms(offset, atoms.weights), crosses)
+        fall = bulk.middle - math.log(floor) if floor is not None else _fall(exponent, bulk.spread)
+        width = max(
+            min(_STEPS * 2.0 * float(np.sqrt(atoms.weights @ (offset - 1.0) ** 2)), _WIDEST), fall / 100
+        )
+        edges = _edges(bulk, fall, width, cut, cut if bound is not None else certain_escape(offset, slope))
     chain = settled(
-        Panels(_edges(low, middle, spread, cut, top)),
-        lambda panels, _: empirical_transfer(panels, coordinate, atoms, step, can_escape=bound is None),
+        Panels(edges),
+        lambda panels, _: empirical_transfer(
+            panels, coordinate, atoms, step, can_escape=bound is None and not is_confined
+        ),
         coordinate,
         cut=cut,
         carried=lambda nodes, masses: PointLaw.carried(nodes, masses, coordinate, atoms, step, cut),
     )
-    return TwoLayerLaw(chain, exponent, math.exp(cut) if bound is None else None)
+    return TwoLayerLaw(chain, exponent, rim if bound is None else None, is_confined)
 
 
-def _certain_escape(offset: Array, slope: Array) -> float:
-    """log v from which every minibatch that moves v raises it for good."""
-    moving = slope > 0
-    return math.log(float(np.max((np.abs(offset[moving]) + 1.0) / slope[moving]))) + 2.0
+@dataclass(frozen=True, slots=True)
+class _Bulk:
+    """The fixed point of full-batch descent, and what linearisation says of the law about it.
+
+    Attributes:
+        middle: log of the fixed point; of half the ceiling if there is none below it.
+        spread: standard deviation of log v, at most 1/2.
+        is_stable: whether full-batch descent settles there.
+    """
+
+    middle: float
+    spread: float
+    is_stable: bool
 
 
-def _bulk(moments: DataMoments, training: Training, rim: float) -> tuple[float, float]:
-    """log of the fixed point of full-batch descent, and the spread of log v about it by linearisation."""
+def _bulk(moments: DataMoments, training: Training, rim: float) -> _Bulk:
     fixed = (moments.beta2 - training.weight_decay) / moments.beta1
     centre = fixed if 0 < fixed < rim else 0.5 * rim
-    multiplier = 1.0 - 4.0 * training.learning_rate * moments.beta1 * centre
+    pull = 4.0 * training.learning_rate * moments.beta1 * centre
     noise = 16.0 * training.learning_rate**2 * moments.noise(centre) / training.batch_size
-    variance = noise / max(1.0 - multiplier**2, 1e-2)
-    return math.log(centre), min(max(math.sqrt(variance), 1e-6), 0.5)
+    room = pull * (2.0 - pull) if pull < 1.0 else max(pull * (2.0 - pull), 1e-2)
+    spread = math.sqrt(noise / room)
+    require_resolvable(training.learning_rate, pull=pull, relative_spread=spread)
+    return _Bulk(math.log(centre), min(spread, 0.5), is_stable=centre == fixed and pull < 1.9)
 
 
 def _lower_exponent(factor: Factor, crosses_zero: bool) -> float | None:
@@ -201,12 +259,11 @@ def _no_return(displacement: GaussianDisplacement) -> float:
     return 2.0 / (displacement.unit * min(quantile, displacement.degrees))
 
 
-def _edges(low: float, middle: float, spread: float, cut: float, top: float) -> Array:
-    """Edges that are even over the bulk and grow away from it, from low over the cut to top."""
-    left = middle - _ladder(1.5 * spread, middle - low, 1.7)
-    if 0.9 * _STRAIGHT < middle - low < _MOST_NARROW:
-        left = np.concatenate([left, np.arange(low, middle - 2.0 * _WIDEST, _WIDEST)])
-    right = middle + _ladder(1.5 * spread, cut - middle, 1.5)
+def _edges(bulk: _Bulk, fall: float, widest: float, cut: float, top: float) -> Array:
+    """Edges that are even over the bulk and grow away from it, down by `fall`, up over the cut to the top."""
+    middle, spread = bulk.middle, bulk.spread
+    left = middle - _ladder(1.5 * spread, fall, 1.7, widest)
+    right = middle + _ladder(1.5 * spread, cut - middle, 1.5, math.inf)
     beyond = np.linspace(cut, top, math.ceil((top - cut) / _ABOVE) + 1)
     edges = np.unique(np.concatenate([[middle], left, right, beyond]))
     apart = np.diff(edges) > 1e-12 * (1.0 + np.abs(edges[:-1]))
@@ -214,40 +271,12 @@ def _edges(low: float, middle: float, spread: float, cut: float, top: float) -> 
     return kept
 
 
-def _ladder(first: float, total: float, growth: float) -> Array:
+def _ladder(first: float, total: float, growth: float, widest: float) -> Array:
     """Distances first, 2 first, 3 first, 4 first, and then growing steps up to total, which ends them."""
     if total <= 0:
         return np.zeros(0)
     steps = [first * k for k in (1.0, 2.0, 3.0, 4.0)]
     while steps[-1] < total:
-        steps.append(steps[-1] * growth)
+        steps.append(steps[-1] + min((growth - 1.0) * steps[-1], widest))
     kept = [step for step in steps if step < total * (1.0 - 0.2 / 4)]
     return np.array([*kept, total])
-
-
-def _upper_end(offset: Array, slope: Array, start: float) -> float | None:
-    """The least level from `start` on that no minibatch passes; None if some lead on to infinity.
-
-    f(v) = v (P - Q v)**2 rises to 4 P**3/(27 Q) at P/(3 Q), falls to 0 at P/Q and then rises for good.
-    """
-    moving = slope > 0
-    p, q = offset[moving], slope[moving]
-    fixed = np.where((p > 1.0) & (p <= 1.5), (p - 1.0) / q, 0.0)  # Reached from below without overshoot.
-    level = max(start, float(np.max(fixed)))
-    for _ in range(10_000):
-        at_peak = np.where((p > 0) & (p / (3.0 * q) < level), 4.0 * np.maximum(p, 0.0) ** 3 / (27.0 * q), 0.0)
-        highest = max(float(np.max(at_peak)), float(np.max(level * (offset - slope * level) ** 2)))
-        if highest <= level * (1.0 + 1e-13):
-            return level * (1.0 + 1e-12)
-        if highest > float(np.max((np.abs(p) + 1.0) / q)):
-            return None
-        level = highest
-    return None
-
-
-def _lower_end(offset: Array, slope: Array, bound: float | None) -> float | None:
-    """The greatest level below which no minibatch leads from the support; None if that is 0."""
-    if bound is None or np.any(offset <= 1.0) or np.any(offset - slope * bound <= 0):
-        return None
-    fixed = float(np.min((offset - 1.0) / np.maximum(slope, _TINY)))
-    return min(fixed, float(np.min(bound * (offset - slope * bound) ** 2))) * (1.0 - 1e-12)

@@ -126,8 +126,8 @@ def test_bounded_data_have_a_bounded_law_where_the_sde_has_power_tails() -> None
     assert continuous.tail_exponent is not None
     low, high = law.support
     ratios = data.y / data.x
-    assert low == pytest.approx(float(ratios.min()), rel=1e-6)
-    assert high == pytest.approx(float(ratios.max()), rel=1e-6)
+    # v moves towards y_i/x_i of the sample drawn, so it ends between the least and the greatest of them.
+    assert float(ratios.min()) - 1e-9 <= low < high <= float(ratios.max()) + 1e-9
     assert float(law.cdf(low)) == pytest.approx(0, abs=1e-6)
     assert float(law.cdf(high)) == 1.0
 

@@ -56,7 +56,7 @@ def test_mean_of_a_step_is_that_of_the_law() -> None:
 
 
 def test_few_atoms_give_the_law_of_all_minibatches() -> None:
-    """For 1365 minibatches of S = 4 and for 45 atoms, mean and variance agree to 8 digits."""
+    """All 1365 minibatches of S = 4 and atoms with their moments agree to 8 digits of mean and variance."""
     data, run = few_points(), Training(0.05, 4)
     exact = discrete_law(data, depth=1, learning_rate=0.05, batch_size=4)
     assert exact.minibatch_degree is None
