@@ -245,8 +245,8 @@ def _powers(at: float, scale: float, speed: float) -> str:
     variable, sign = ("d", -1.0) if math.isfinite(at) else ("|x|", 1.0)
     where = f"At distance d from {_name(at)}" if math.isfinite(at) else f"Towards {_name(at)}"
     return (
-        f"{where} the scale density goes as {variable}^{sign * scale + 0.0:.6g} and the speed density as "
-        f"{variable}^{sign * speed + 0.0:.6g}"
+        f"{where} the scale density goes as {variable}^{round(sign * scale, 9) + 0.0:.6g} and the speed density as "
+        f"{variable}^{round(sign * speed, 9) + 0.0:.6g}"
     )
 
 
