@@ -32,6 +32,7 @@ _RELEVANT = 60.0  # nodes of the contour with |z|*t beyond carry factors below 1
 _ROUNDS, _MOST_PIECES = 40, 8
 _TAME, _FADED = 100.0, 1e-13  # larger terms of the hyperbola cost digits; its last one has to be negligible.
 _BLOCK, _MOST_BLOCKS = 128, 128
+_SURE = 1e-11  # below the precision of the cdf nothing is left of the last quantiles.
 _RARE = 45.0  # probabilities below exp(-45) are 0 here.
 _FINER = 1.4
 _LATEST = 500  # 4**500 = 1e301
@@ -64,7 +65,7 @@ class PassageLaw:
         return np.maximum(self._inverted(times, 0), 0.0)
 
     def quantiles(self, probabilities: Array) -> Array:
-        """The smallest t with cdf(t) >= p, any shape, [time]; inf for p above `probability`, 0 for p = 0."""
+        """The smallest t with cdf(t) >= p, any shape, [time]; inf from `probability` on, 0 for p = 0."""
         wanted = np.asarray(probabilities, dtype=np.float64)
         if np.any(~((wanted >= 0) & (wanted <= 1))):
             raise InvalidModelError("probabilities", given=wanted.tolist(), allowed="numbers in 0..1")
@@ -99,7 +100,7 @@ class PassageLaw:
         return self._known[window]
 
     def _quantile(self, p: float) -> float:
-        if p == 0 or p > self.probability:
+        if p == 0 or p > self.probability * (1.0 - _SURE):
             return 0.0 if p == 0 else math.inf
         low, high = self.earliest, WINDOW * self.earliest
         while float(self.cdf(np.array(high))) < p:

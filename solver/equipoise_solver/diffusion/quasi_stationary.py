@@ -19,7 +19,7 @@ from equipoise_solver.diffusion.spectrum_iteration import lowest_modes
 from equipoise_solver.errors import InvalidModelError
 
 _INTEGRALS = np.stack([legendre.legint(row, lbnd=-1) for row in np.eye(DEGREE + 1)])
-_FINENESS = (1.0, 1.4, 2.0, 3.0)
+_FINENESS = (1.0, 1.4, 2.0)
 _GOOD, _ACCEPTED = 1e-8, 1e-6
 
 
@@ -105,6 +105,7 @@ def _no_law(reason: str) -> InvalidModelError:
         "diffusion",
         given=f"a process without a quasi-stationary law: {reason}",
         allowed="survival with an isolated slowest mode of finite mass",
+        remedy="If it escapes to an end that it never reaches, kill it at a level, as on top of the barrier.",
     )
 
 

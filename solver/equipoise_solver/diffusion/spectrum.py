@@ -19,6 +19,7 @@ from equipoise_solver.errors import InvalidModelError
 
 MOST_RATES = 32
 _FINENESS = (1.0, 1.4, 2.0, 3.0)
+_MANY = 2500  # nodes after which it is not refined any more
 _GOOD = 1e-8  # where refining stops
 _ACCEPTED = 1e-6  # relative error of rates that are reported
 _BELOW = 1.0 - 1e-9
@@ -112,7 +113,8 @@ def spectrum(
         rates, modes = lowest_modes(operator, count, ceiling=ceiling) if ceiling > 0 else _nothing(operator)
         errors = _errors(rates, previous)
         wanted = rates < ceiling
-        if np.all(errors[wanted] <= _GOOD) and previous.size == rates.size:
+        good = np.all(errors[wanted] <= _GOOD) and previous.size == rates.size
+        if good or operator.mass.size > _MANY:
             break
         previous = rates
     kept = wanted & (errors <= _ACCEPTED)

@@ -44,6 +44,8 @@ def test_quantiles() -> None:
     found = law.quantiles(wanted)
     np.testing.assert_allclose(_inverse_gaussian(found, 1.7, -0.4, 1.1), wanted, atol=1e-11)
     assert law.quantiles(np.array([0.0, 0.99])).tolist() == [0.0, INF]
+    surely = passage_law(from_expressions("-1.3*x", "0.7"), 1.0, below=0.0)
+    assert surely.quantiles(np.array([1.0])).tolist() == [INF]
 
 
 @pytest.mark.parametrize("start", [1e-3, 2.1, 25.0])
