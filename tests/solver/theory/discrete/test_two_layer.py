@@ -60,6 +60,7 @@ def test_moments_of_the_example_are_those_of_long_simulations(
         (EXAMPLE, 0.1, 4, 0.0),
         (OTHER, 0.08, 9, 0.1),
         (EXAMPLE, 0.2, 40, 0.0),
+        (OTHER, 0.01, 64, 0.1),
     ],
 )
 def test_law_is_kept_by_a_step(
