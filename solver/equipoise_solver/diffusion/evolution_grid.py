@@ -23,6 +23,7 @@ from equipoise_solver.diffusion.operator_segments import Levels
 _PILOTS, _PILOT = 3, 500
 _FAR = 100.0
 _CLOSE = 0.25
+_SCAN = 10_001
 _RATIO = 1.5  # of successive times of a pilot
 _EARLY = 1e-3  # first time of a pilot, in units of the first time wanted
 _SEEN = 0.02  # the first time that shapes the grid, in the same units
@@ -85,25 +86,27 @@ def _widest(problem: Problem, n_cells: int) -> tuple[float, float]:
     """The cut line, without what is nearer to an end, in z, than a bit of sqrt(time) or of the way there."""
     line, levels = problem.line, problem.levels
     cut = cut_line(line, low=levels[0], high=levels[1], inside=problem.start.inside)
-    y = np.linspace(cut.low, cut.high, 20_001)
-    log_metric = 0.5 * (line.both(y)[1] + line.log_jacobian(y) - np.log(2.0))
-    metric = np.exp(np.minimum(log_metric, 600.0))
-    steps = 0.5 * (metric[1:] + metric[:-1]) * (y[1] - y[0])
-    # From the start or from y = 0, the place of the problem's own scale, whichever is nearer to the end.
-    ways = [
-        float(steps[y[1:] < min(problem.start.center, 0.0)].sum()),
-        float(steps[y[:-1] > max(problem.start.center, 0.0)].sum()),
-    ]
-    close = [min(float(np.sqrt(problem.times[0])), way or np.inf) * _CLOSE / n_cells for way in ways]
     low, high = cut.low, cut.high
     if not (cut.infinite[0] or cut.at_level[0]):
-        low = float(y[int(np.searchsorted(np.cumsum(steps), close[0]))])
+        low = -_short_of(problem, -cut.high, -cut.low, n_cells, side=-1.0)
     if not (cut.infinite[1] or cut.at_level[1]):
-        high = float(y[y.size - 1 - int(np.searchsorted(np.cumsum(steps[::-1]), close[1]))])
+        high = _short_of(problem, cut.low, cut.high, n_cells, side=1.0)
     low = -_FAR if problem.far[0] and cut.infinite[0] else low
     high = _FAR if problem.far[1] and cut.infinite[1] else high
     inside = problem.start.inside
     return min(low, inside[0] - 0.01), max(high, inside[1] + 0.01)
+
+
+def _short_of(problem: Problem, begin: float, end: float, n_cells: int, *, side: float) -> float:
+    """The place short of an end, at finite distance in z; all places are side*y."""
+    line, away = problem.line, np.linspace(begin, end, _SCAN)
+    log_metric = 0.5 * (line.both(side * away)[1] + line.log_jacobian(side * away) - np.log(2.0))
+    metric = np.exp(np.minimum(log_metric, 600.0))
+    steps = 0.5 * (metric[1:] + metric[:-1]) * (away[1] - away[0])
+    # The way from the start or from y = 0, the place of the problem's own scale, whichever is nearer.
+    way = float(steps[away[:-1] > max(side * problem.start.center, 0.0)].sum())
+    close = min(float(np.sqrt(problem.times[0])), way or np.inf) * _CLOSE / n_cells
+    return float(away[away.size - 1 - int(np.searchsorted(np.cumsum(steps[::-1]), close))])
 
 
 def _grid(faces: Array, weight: Array, n_cells: int, start: float) -> Grid:

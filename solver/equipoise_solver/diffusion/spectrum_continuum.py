@@ -15,6 +15,8 @@ from equipoise_solver.diffusion.operator_panels import DIFFERENTIATE, NODES, WEI
 _HALF = 0.25
 _PLACES = 24
 _STEADY = 1e-3
+_NEAR = 0.05
+_STEEPEST = 1e140  # its square is a number.
 
 
 def continuum_onset(line: Line, cut: Cut) -> float | None:
@@ -28,12 +30,11 @@ def continuum_onset(line: Line, cut: Cut) -> float | None:
 
 def _end_potential(line: Line, side: float) -> float | None:
     """V at an end, from its values on the way there; None where they do not settle."""
-    places = side * np.linspace(0.05, 0.999, _PLACES) * FARTHEST
+    places = side * np.linspace(_NEAR, 1.0, _PLACES) * _reach(line, side)
     values = np.array([_potential(line, place) for place in places])
-    good = np.flatnonzero(np.isfinite(values))
-    if good.size < 4:
+    values = values[np.isfinite(values)]
+    if values.size < 4:
         return None
-    values = values[: int(good[-1]) + 1] if good.size == good[-1] + 1 else values[good]
     last, earlier = values[-1], values[-4:-1]
     if abs(last - earlier[-1]) <= _STEADY * abs(last) + 1e-280:
         return max(float(last), 0.0)
@@ -42,6 +43,15 @@ def _end_potential(line: Line, side: float) -> float | None:
     if np.all(np.diff(np.abs(values[-4:])) < 0) and abs(last) < 0.5 * abs(values[-4]):
         return 0.0
     return None
+
+
+def _reach(line: Line, side: float) -> float:
+    """How far out drift and noise are numbers."""
+    away = np.arange(1.0, FARTHEST, 2.0 * _HALF)
+    with np.errstate(all="ignore"):
+        slope, log_rate = line.both(side * away)
+        bad = np.flatnonzero(~(np.isfinite(slope) & np.isfinite(log_rate) & (np.abs(slope) < _STEEPEST)))
+    return float(away[bad[0] - 1] if bad.size and bad[0] > 0 else away[-1]) - _HALF
 
 
 def _potential(line: Line, place: float) -> float:

@@ -134,6 +134,7 @@ def test_student_has_two_rates_below_a_continuum() -> None:
         ("-0.7*tanh(x)", "1.1", (-INF, INF), 0.49 / 2.42),
         ("-1.3*sign(x)", "0.7", (-INF, INF), 1.69 / 0.98),
         ("0", "1", (-INF, INF), 0.0),
+        ("1 - exp(x)", "1", (-INF, INF), 0.5),
     ],
 )
 def test_a_continuum_is_no_list_of_numbers(
