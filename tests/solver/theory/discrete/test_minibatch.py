@@ -81,6 +81,6 @@ def test_lattice_has_the_logarithmic_mean_of_all_minibatches() -> None:
             every = np.array([*counts, 20 - sum(counts)])
             probability = math.factorial(20) / np.prod([math.factorial(c) for c in every]) / 5.0**20
             exact += float(probability * math.log(abs(1 + every @ products / 20)))
-    # Splitting moves each of the 10626 values by up to a lattice width of 1e-4, some of them next to the pole.
+    # Splitting moves each of the 10626 values by up to a lattice width, 1e-4, some of them next to the pole.
     assert float(weights @ np.log(np.abs(1 + values))) == pytest.approx(exact, abs=1e-4)
     assert float(weights @ values) == pytest.approx(float(products.mean()), rel=1e-12)
