@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,8 @@ Array = NDArray[np.float64]
 
 _LATTICE = 2**17
 _LEAST_WEIGHT = 1e-18
+_MOST_DRAWS = 10**5  # Means of more are normal, and those of so many are scaled.
+_RARE = 42.0  # exp(-42) = 6e-19.
 
 
 def factor_at_zero(data: Data, run: Training) -> Factor:
@@ -62,19 +66,26 @@ def _mean_of(single: Array, count: int) -> tuple[Array, Array]:
     """The law of the mean of `count` draws from the numbers, where there are too many to enumerate.
 
     Each number is split between two points of a fine lattice so that the mean stays, and the sum is a power
-    of the Fourier transform. Means of log|1 + c value| are then good to about 1e-6.
+    of the Fourier transform. The lattice is a circle that holds the law of the sum: all of it, or what
+    Bernstein's inequality leaves about the mean. Means of log|1 + c value| are then good to about 1e-6.
     """
-    low, spread = float(single.min()), float(np.ptp(single))
+    low, spread, mean = float(single.min()), float(np.ptp(single)), float(np.mean(single))
     if spread == 0:
         return np.array([low]), np.ones(1)
-    width = spread * count / (_LATTICE - count - 1)
+    if count > _MOST_DRAWS:
+        fewer, weights = _mean_of(single, _MOST_DRAWS)
+        return mean + (fewer - mean) * math.sqrt(_MOST_DRAWS / count), weights
+    whole = spread * count
+    reach = 2.0 * (math.sqrt(2.0 * _RARE * count) * float(np.std(single)) + _RARE * spread)
+    width = min(whole, reach) / (_LATTICE - min(count, _LATTICE // 8) - 1)
+    first = 0 if whole <= reach else max(round(count * (mean - low) / width) - _LATTICE // 2, 0)
     place = (single - low) / width
     floor = np.floor(place)
     index, share = floor.astype(np.intp), place - floor
-    mass = np.bincount(index, 1.0 - share, _LATTICE) + np.bincount(index + 1, share, _LATTICE)
+    mass = np.bincount(index % _LATTICE, 1.0 - share, _LATTICE)
+    mass += np.bincount((index + 1) % _LATTICE, share, _LATTICE)
     spectrum = np.fft.rfft(mass / single.size) ** count
-    total = np.asarray(np.fft.irfft(spectrum, _LATTICE), dtype=np.float64)
-    keep = total > _LEAST_WEIGHT
-    values = np.asarray(low + np.flatnonzero(keep) * (width / count), dtype=np.float64)
-    weights: Array = (total[keep] / np.sum(total[keep])).astype(np.float64)
-    return values, weights
+    total = np.roll(np.fft.irfft(spectrum, _LATTICE), -first)
+    values = low + (first + np.arange(_LATTICE, dtype=np.float64)) * float(width / count)
+    keep = (total > _LEAST_WEIGHT) & (values <= low + spread + width)
+    return values[keep], np.asarray(total[keep] / np.sum(total[keep]), dtype=np.float64)
