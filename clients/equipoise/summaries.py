@@ -144,6 +144,11 @@ def _diffusion(solution: specs.DiffusionSolution) -> list[Row]:
         rows.append(("rate of loss", _number(survivors.rate)))
     if spectrum := solution.spectrum:
         rows.append(("relaxation rates", ", ".join(_number(rate) for rate in spectrum.rates.tolist())))
+    if evolve := solution.evolve:
+        rows += [
+            ("mean over time", f"t = {_number(time)}: {_number(mean)}")
+            for time, mean in zip(evolve.time.tolist(), evolve.mean.tolist(), strict=True)
+        ]
     return [*rows, *(("note", note) for note in solution.notes)]
 
 

@@ -33,6 +33,7 @@ DIFFUSION: dict[str, Any] = {
     "escape": {"well": -1.0, "direction": "high"},
     "quasi_stationary": {"high": 0.0},
     "spectrum": {"n": 3},
+    "evolve": {"start": 0.2, "times": [0.1, 1.0, 10.0]},
 }
 
 
@@ -184,6 +185,18 @@ def diffusion_content(**changes: Any) -> dict[str, Any]:
     end = {"at": None, "kind": "entrance", "attracting": False, "behaviour": None, "reason": "It is far."}
     content: dict[str, Any] = {
         **solved(DIFFUSION),
+        "evolve": {
+            "time": [0.1, 1.0, 10.0],
+            "x": x.tolist(),
+            "density": [(part * p).tolist() for part in (1.0, 0.9, 0.5)],
+            "cdf": [(part * cdf).tolist() for part in (1.0, 0.9, 0.5)],
+            "mean": [0.2, 0.1, 0.0],
+            "lost_low": [0.0, 0.1, 0.5],
+            "lost_high": [0.0, 0.0, 0.0],
+            "mass_error": 0.0,
+            "grid_error": [1e-6, 1e-6, 1e-6],
+            "time_error": 1e-6,
+        },
         "boundaries": [end, end],
         "stationary": {
             "outcome": "density",

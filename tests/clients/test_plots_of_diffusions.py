@@ -14,7 +14,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
-PARTS = ("hitting", "passage_time", "escape", "quasi_stationary", "spectrum")
+PARTS = ("hitting", "passage_time", "escape", "quasi_stationary", "spectrum", "evolve")
 NOWHERE: dict[str, list[float]] = {"x": [], "p": [], "cdf": []}
 
 
@@ -45,12 +45,14 @@ def drawn(solution: DiffusionSolution) -> tuple[list[str], str]:
 def test_every_part_has_a_panel() -> None:
     """The equation with its numbers and ends stands above, one panel below for each part."""
     titles, words = drawn(solution_of())
-    assert titles == ["In the long run", "Which level is reached first", "First passage", "Relaxation rates"]
+    first = ["In the long run", "Over time, from x = 0.2", "Which level is reached first"]
+    assert titles == [*first, "First passage", "Relaxation rates"]
     for what in ("dx = (x - x^3) dt + (s) dW", "s = 0.6", "∞ is entrance", "mean 12.5, 1.25 times Kramers'"):
         assert what in words
     for what in ("stationary density", "survivors, lost at rate 0.16", "from -1, mean 12.5", "mean infinite"):
         assert what in words
     assert "gap 0.03: relaxation time 33.33" in words
+    assert "t = 10, 50% lost" in words
 
 
 def test_parts_that_were_not_asked_for_have_none() -> None:
@@ -96,10 +98,21 @@ def test_a_distribution_that_is_left_out_leaves_the_means() -> None:
     assert "from -1, mean 12.5" in words
 
 
+def test_a_time_at_which_nothing_is_left_can_be_drawn() -> None:
+    """The curve of a time at which all is lost is flat, and leaves the range to the others."""
+    evolve = diffusion_content()["evolve"]
+    nothing = [0.0] * len(evolve["x"])
+    gone = {"density": [evolve["density"][0]] + 2 * [nothing], "cdf": [evolve["cdf"][0]] + 2 * [nothing]}
+    titles, _ = drawn(solution_of(evolve=evolve | gone | {"mean": [0.2, None, None]}))
+    assert "Over time, from x = 0.2" in titles
+    every = {"density": 3 * [nothing], "cdf": 3 * [nothing]}
+    assert drawn(solution_of(evolve=evolve | every))[0] == titles
+
+
 def test_the_summary_says_it_in_words() -> None:
     """A terminal shows ends, law, splitting, passage, escape, survivors, rates and notes."""
     text = summary(solution_of())
     for what in ("entrance", "density", "from -0.5: 0.1", "from -1: 12.5", "12.5, 1.25 of Kramers'", "0.16"):
         assert what in text
-    for what in ("0.03, 1, 1.7", "an example"):
+    for what in ("0.03, 1, 1.7", "t = 10: 0", "an example"):
         assert what in text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equipoise.plots.bars import LOW, ceiling
+from equipoise.plots.bars import LOW, Array, ceiling
 from equipoise.plots.canvas import (
     BLUE,
     GREEN,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANELS_IN_ROW = 2
+N_CURVES = 6
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, GREY)
 # Rates or times that span more than this factor are shown on a logarithmic axis.
 WIDE = 30.0
@@ -78,6 +79,8 @@ def _panels(solution: specs.DiffusionSolution) -> list[Draw]:
     panels: list[Draw] = []
     if solution.stationary is not None or solution.quasi_stationary is not None:
         panels.append(partial(_draw_laws, solution))
+    if solution.evolve is not None:
+        panels.append(partial(_draw_evolution, solution, solution.evolve))
     if solution.hitting is not None:
         panels.append(partial(_draw_splitting, solution.hitting))
     if solution.passage_time is not None:
@@ -132,12 +135,42 @@ def _in_words(law: specs.LongRunLaw | None) -> str:
 
 def _limit(ax: "Axes", laws: list[specs.LawDensity]) -> None:
     """Show the range of the laws' mass, and poles cut off."""
+    if not laws:
+        return
     ranges = [np.interp((LOW, 1.0 - LOW), law.cdf, law.x) for law in laws]
     low, high = float(min(pair[0] for pair in ranges)), float(max(pair[1] for pair in ranges))
     margin = 0.03 * (high - low) or 1.0
     shown = (low - margin, high + margin)
     ax.set_xlim(*shown)
     ax.set_ylim(0.0, ceiling(*((law.x, law.p) for law in laws), shown=shown))
+
+
+def _draw_evolution(solution: specs.DiffusionSolution, evolution: specs.Evolution, ax: "Axes") -> None:
+    """Draw the density at some of the times over the stationary one."""
+    from matplotlib import colormaps
+
+    shown = np.unique(np.linspace(0, evolution.time.size - 1, N_CURVES).round().astype(int))
+    for index, shade in zip(shown, np.linspace(0.85, 0.0, shown.size), strict=True):
+        label = f"t = {number(float(evolution.time[index]))}"
+        lost = float(evolution.lost_low[index] + evolution.lost_high[index])
+        label += f", {lost:.0%} lost" if lost > 0.005 else ""
+        colour = colormaps["viridis"](shade)
+        ax.plot(evolution.x, evolution.density[index], color=colour, linewidth=1.4, label=label)
+    law = solution.stationary
+    if law is not None and law.density.x.size:
+        ax.plot(law.density.x, law.density.p, ":", color=GREY, linewidth=1.8, label="stationary")
+    laws = [_law_of(evolution.x, evolution.density[index], evolution.cdf[index]) for index in shown]
+    _limit(ax, [one for one in laws if one is not None])
+    ax.set_ylabel("probability density  [1/x]")
+    show_legend(ax, columns=3)
+    spec = solution.spec.evolve
+    start = None if spec is None else spec.start
+    _finish(ax, "x", "Over time" if start is None else f"Over time, from x = {number(start)}")
+
+
+def _law_of(x: Array, p: Array, cdf: Array) -> specs.LawDensity | None:
+    """What is left at a time as a law of its own; None if nothing is."""
+    return specs.LawDensity(x=x, p=p, cdf=cdf / cdf[-1]) if cdf[-1] > LOW else None
 
 
 def _draw_splitting(hitting: specs.Splitting, ax: "Axes") -> None:

@@ -96,6 +96,32 @@ class Spectrum(Part):
     """Number of rates, the slowest first."""
 
 
+class Evolve(Part):
+    """The law at given times, from a point or from a density."""
+
+    start: Level | None = None
+    """Where all paths start at time 0."""
+    density: Expression | None = None
+    """Instead of `start`: the density at time 0, up to a factor, an expression in x and `params`."""
+    times: Times
+    """Times at which the law is returned, increasing."""
+    low: Level | None = None
+    """Lower level that absorbs; null for none."""
+    high: Level | None = None
+    """Upper level that absorbs; null for none."""
+    n_cells: Annotated[Count, Field(ge=100, le=4000)] = 2000
+    """Cells of the grid; errors fall as 1/n_cells^2. The law is returned at 400 of them at most."""
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if (self.start is None) == (self.density is None):
+            given = None if self.start is None else "start and density"
+            raise refusal("start", given=given, allowed="either start, a number, or density, an expression")
+        if any(late <= early for early, late in zip(self.times[:-1], self.times[1:], strict=True)):
+            raise refusal("times", given=list(self.times[:10]), allowed="increasing times")
+        return self
+
+
 class Diffusion(Part):
     """Any one-dimensional diffusion dx = drift(x) dt + noise(x) dW on an interval."""
 
@@ -139,6 +165,8 @@ class Diffusion(Part):
     """The law of paths that survive, and the rate at which they get lost."""
     spectrum: Spectrum | None = None
     """Relaxation rates."""
+    evolve: Evolve | None = None
+    """The law at given times."""
 
     @model_validator(mode="after")
     def _interval_is_one(self) -> Self:

@@ -191,6 +191,31 @@ class EscapeTime(Answer):
     """Exact mean time over that of Kramers, 1 for high barriers; null if the mean is infinite."""
 
 
+class Evolution(Answer):
+    """The law at given times."""
+
+    time: Numbers
+    """Times, shape (m,)."""
+    x: Numbers
+    """Values of x, shape (n,), increasing."""
+    density: Table
+    """Density at x of what is not lost, shape (m, n)."""
+    cdf: Table
+    """Probability not to be lost and to be at or below x, shape (m, n)."""
+    mean: Numbers
+    """Mean of what is not lost, shape (m,); null where nothing is left."""
+    lost_low: Numbers
+    """Probability lost at the lower level or end, shape (m,)."""
+    lost_high: Numbers
+    """Probability lost at the upper level or end, shape (m,)."""
+    mass_error: float
+    """Largest deviation of all probability from 1."""
+    grid_error: Numbers
+    """Estimated error of the cdf that the grid leaves, shape (m,)."""
+    time_error: float
+    """Bound on the probability that the steps in time misplace."""
+
+
 class DiffusionSolution(Solved):
     """Answer to `diffusion`; a part that was not asked for is null."""
 
@@ -211,5 +236,7 @@ class DiffusionSolution(Solved):
     """The law of survivors."""
     spectrum: Relaxation | None
     """Relaxation rates."""
+    evolve: Evolution | None
+    """The law at given times."""
     notes: tuple[str, ...]
     """What a reader should know, for example why something that was asked for does not exist."""

@@ -9,6 +9,7 @@ from equipoise_solver.diffusion.ends import End
 from equipoise_solver.diffusion.problem import from_expressions
 from equipoise_solver.diffusion.profile import profile_of
 from equipoise_solver.specs import Diffusion, DiffusionEnd, DiffusionSolution, spec_hash
+from equipoise_solver.tasks.diffusion_evolution import evolution
 from equipoise_solver.tasks.diffusion_laws import long_run_law, survival_law
 from equipoise_solver.tasks.diffusion_parts import finite
 from equipoise_solver.tasks.diffusion_times import escape_time, passage_times, relaxation, splitting
@@ -71,6 +72,7 @@ class DiffusionWork:
             escape=escape_time(profile, spec),
             quasi_stationary=survival_law(profile, spec, notes),
             spectrum=relaxation(profile, spec, notes),
+            evolve=evolution(profile, spec),
             notes=tuple(notes),
         )
 

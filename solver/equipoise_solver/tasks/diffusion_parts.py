@@ -17,17 +17,19 @@ def asked(part: str, fields: tuple[str, ...]) -> Iterator[None]:
     """Blame the fields of a part of the spec by their whole path."""
     try:
         yield
-    except np.linalg.LinAlgError:
+    except (np.linalg.LinAlgError, FloatingPointError):
         raise LimitExceededError(
             part, given="coefficients over too many scales", allowed="what 64-bit numbers resolve"
         ) from None
     except SolverError as error:
         name = _NAMES.get(error.field, error.field)
-        if name not in fields:
+        if name in fields:
+            name = f"{part}.{name}"
+        elif isinstance(error, LimitExceededError):
+            name = part
+        else:
             raise
-        raise type(error)(
-            f"{part}.{name}", given=error.given, allowed=error.allowed, remedy=error.remedy
-        ) from None
+        raise type(error)(name, given=error.given, allowed=error.allowed, remedy=error.remedy) from None
 
 
 def finite(value: float) -> float | None:

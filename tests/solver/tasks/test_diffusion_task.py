@@ -1,10 +1,12 @@
 """The task `diffusion`, from spec to solution: each part against a closed form, refusals, what is absent."""
 
+import contextlib
 import math
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from equipoise_solver.errors import LimitExceededError, SolverError
 from equipoise_solver.solving import prepare, solve
@@ -185,9 +187,20 @@ def test_a_distribution_beyond_the_solver_leaves_the_moments() -> None:
 
 
 def test_what_the_solver_cannot_resolve_is_refused() -> None:
-    """Coefficients that turn without end towards both ends are beyond the limit, whatever breaks below."""
-    with pytest.raises(LimitExceededError):
+    """Coefficients that turn without end, or overflow, are beyond the limit, whatever breaks below."""
+    with pytest.raises(LimitExceededError) as refused:
         ask(drift="x*sin(log(x*x + 1))", noise="x*x + 1", stationary=None, spectrum={"n": 2})
+    assert refused.value.field == "spectrum"
+
+
+def test_an_explosion_ends_in_an_answer_or_a_refusal() -> None:
+    """A drift that overflows where paths explode does not run for ever."""
+    with contextlib.suppress(LimitExceededError):
+        evolution = ask(
+            drift="exp(x)", noise="1", stationary=None, evolve={"start": 0.0, "times": [1.0]}
+        ).evolve
+        assert evolution is not None
+        assert np.all(np.isfinite(evolution.mean))
 
 
 def test_escape_stands_beside_kramers() -> None:
@@ -217,10 +230,54 @@ def test_without_loss_there_are_no_survivors() -> None:
     assert any("quasi-stationary" in note and "absorbs" in note for note in solution.notes)
 
 
+TIMES = np.array([0.05, 0.4, 3.0])
+
+
+def normal_cdf(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([[math.erfc(-one / math.sqrt(2)) / 2 for one in row] for row in z])
+
+
+@pytest.mark.parametrize(
+    ("start", "width"), [({"start": 1.1}, 0.0), ({"density": "exp(-(x - 1.1)^2/0.18)"}, 0.3)]
+)
+def test_the_law_over_time(start: dict[str, Any], width: float) -> None:
+    """Ornstein and Uhlenbeck from a point or from a normal law: the normal law of every time."""
+    evolution = ask(**ORNSTEIN, evolve={**start, "times": TIMES}).evolve
+    assert evolution is not None
+    keep = np.exp(-RATE * TIMES)
+    mean = 0.4 + 0.7 * keep
+    std = np.sqrt(NOISE**2 * (1 - keep**2) / (2 * RATE) + (width * keep) ** 2)
+    np.testing.assert_allclose(evolution.mean, mean, rtol=2e-5)
+    z = (evolution.x - mean[:, None]) / std[:, None]
+    gap = np.abs(evolution.cdf - normal_cdf(z)).max(axis=1)
+    assert np.all(gap < 2e-5)
+    assert np.all(gap < 5 * (evolution.grid_error + evolution.time_error))
+    density = np.exp(-(z**2) / 2) / (std[:, None] * math.sqrt(2 * math.pi))
+    np.testing.assert_allclose(evolution.density, density, atol=1e-4 * density.max())
+    assert evolution.density.min() >= 0
+    assert evolution.mass_error < 1e-12
+    assert np.all(evolution.lost_low + evolution.lost_high < 1e-12)
+
+
+def test_what_is_lost_over_time() -> None:
+    """Brownian motion between a reflecting 0 and a level at 1: the series of its survival."""
+    solution = ask(**BROWN | {"interval": [0, None]}, evolve={"start": 0.3, "times": TIMES, "high": 1.0})
+    evolution = solution.evolve
+    assert evolution is not None
+    n = np.arange(0, 60) + 0.5
+    modes = 2 * (-1.0) ** np.arange(0, 60) / (math.pi * n) * np.cos(math.pi * n * 0.3)
+    survival = modes @ np.exp(-np.outer((math.pi * n) ** 2 / 2, TIMES))
+    gap = np.abs(evolution.lost_high - (1 - survival))
+    assert np.all(gap < 5e-5)
+    assert np.all(gap < 5 * (evolution.grid_error + evolution.time_error))
+    np.testing.assert_allclose(evolution.cdf[:, -1], survival, atol=1e-4)
+    assert np.all(evolution.x < 1)
+
+
 def test_parts_that_were_not_asked_for_are_null() -> None:
     """Without wishes there are the ends and the law; `stationary: null` leaves that out too."""
     solution = ask(**ORNSTEIN, stationary=None)
-    parts = ("stationary", "hitting", "passage_time", "escape", "quasi_stationary", "spectrum")
+    parts = ("stationary", "hitting", "passage_time", "escape", "quasi_stationary", "spectrum", "evolve")
     assert [getattr(solution, part) for part in parts] == [None] * len(parts)
     assert all(end.reason for end in solution.boundaries)
 
@@ -285,6 +342,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"spectrum": {"n": 0}}, "spectrum.n", ">= 1"),
     ({"end_behaviour": ["sticky", "reflecting"]}, "end_behaviour.0", "reflecting"),
     ({"evolution": {}}, "evolution", "only fields that exist"),
+    ({"evolve": {"times": [1.0]}}, "evolve.start", "either start"),
+    ({"evolve": {"start": 1.0, "density": "1", "times": [1.0]}}, "evolve.start", "either start"),
+    ({"evolve": {"start": 1.0, "times": [2.0, 1.0]}}, "evolve.times", "increasing"),
+    ({"evolve": {"start": 1.0, "times": [2.0], "low": 3.0}}, "evolve.start", "between the levels"),
+    ({"evolve": {"density": "exp(-y)", "times": [2.0]}}, "evolve.density", "character 6"),
+    ({"evolve": {"density": "x", "times": [2.0]}}, "evolve.density", "never negative"),
+    ({"evolve": {"density": "0*x", "times": [2.0]}}, "evolve.density", "never negative"),
+    ({"evolve": {"density": "1/(1 + abs(x))", "times": [2.0]}}, "evolve.density", "integrated"),
 ]
 
 
