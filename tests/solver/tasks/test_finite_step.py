@@ -131,6 +131,13 @@ NONE: dict[str, tuple[dict[str, Any], str]] = {
     "start of the other sign": ({"init": {"kind": "balanced", "value": -0.5}}, "start and stay"),
     "parameters of the other sign": ({"init": {"kind": "parameters", "u": [[0.7, -0.7]]}}, "start and stay"),
     "narrow": ({"dynamics": sgd(1e-3, 10**9)}, "not resolved"),
+    "slow next to 0": (
+        {
+            "data": {"kind": "gaussian", "slope": 0.44, "noise_std": 30.0, "input_std": 0.256},
+            "dynamics": sgd(6e-4, 1000),
+        },
+        "times as large",
+    ),
     "flow": ({"dynamics": {"kind": "sgf", "temperature": 0.05}, "n_steps": None, "duration": 0.1}, "'sgf'"),
     "descent": ({"dynamics": {"kind": "gd", "learning_rate": 0.05}}, "'gd'"),
     "decay beyond the step": ({"dynamics": sgd(0.5, weight_decay=1.0)}, "weight_decay"),

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 LEAST_PULL = 1e-5
 LEAST_SPREAD = 1e-6
+MOST_PANELS = 100
 _NEGLIGIBLE = 1e-16
 _LEAST_LOG = 36.0
 _MOST_MOMENT = 24
@@ -37,6 +38,21 @@ def require_resolvable(learning_rate: float, *, pull: float, relative_spread: fl
             given=learning_rate,
             allowed=f"relaxation within {1 / LEAST_PULL:.0e} steps, fluctuations above {LEAST_SPREAD:g} of v",
             remedy="At so small a step the law is that of the SDE limit: use `stationary`.",
+        )
+
+
+def require_few_panels(learning_rate: float, count: float) -> None:
+    """Refuse steps so small next to v = 0 that a broad law takes too many panels.
+
+    Raises:
+        LimitExceededError: more than MOST_PANELS, which take seconds and half a gigabyte.
+    """
+    if count > MOST_PANELS:
+        raise LimitExceededError(
+            "learning_rate",
+            given=learning_rate,
+            allowed=f"steps of log v next to v = 0 at least {count / MOST_PANELS:.3g} times as large",
+            remedy="At so small a step the law is close to that of the SDE limit: use `stationary`.",
         )
 
 

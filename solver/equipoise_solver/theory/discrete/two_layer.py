@@ -26,7 +26,13 @@ from equipoise_solver.theory.discrete.growth import Factor
 from equipoise_solver.theory.discrete.minibatch import GaussianDisplacement
 from equipoise_solver.theory.discrete.panels import Panels
 from equipoise_solver.theory.discrete.points import PointLaw
-from equipoise_solver.theory.discrete.reach import edges_about, moment_reach, require_resolvable, tail_reach
+from equipoise_solver.theory.discrete.reach import (
+    edges_about,
+    moment_reach,
+    require_few_panels,
+    require_resolvable,
+    tail_reach,
+)
 from equipoise_solver.theory.discrete.recombination import Atoms
 from equipoise_solver.theory.discrete.solution import Chain, settled
 from equipoise_solver.theory.discrete.support import certain_escape, lower_end, upper_end
@@ -149,7 +155,9 @@ def gaussian_chain(
         * math.hypot(moments.beta2, math.sqrt(moments.alpha3 / training.batch_size))
     )
     fall = _STRAIGHT if factor.at_zero > 0 else _STRAIGHT_WITHOUT_JUMPS
-    edges = _edges(bulk, fall, min(_STEPS * step, _WIDEST), math.log(rim), math.log(top))
+    widest = min(_STEPS * step, _WIDEST)
+    require_few_panels(training.learning_rate, fall / widest)
+    edges = _edges(bulk, fall, widest, math.log(rim), math.log(top))
     chain = settled(
         Panels(edges),
         lambda panels, rate: gaussian_transfer(panels, coordinate, displacement, tail_rate=rate),
