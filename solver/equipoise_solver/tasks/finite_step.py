@@ -29,8 +29,6 @@ Array = NDArray[np.float64]
 
 # Samples beyond which matching the moments of minibatches takes more than a second.
 MOST_SAMPLES = 50_000
-# Standard deviation over mean below which the chain of log v is not resolved.
-NARROWEST = 1e-4
 # Last Legendre coefficients relative to the largest above which a density has no value at a point.
 SMOOTH = 1e-4
 APART = "The law at finite step is not there"
@@ -52,26 +50,26 @@ def finite_step_law(spec: Compare, *, load_dataset: LoadDataset | None) -> Discr
     data = _data(spec, load_dataset)
     if isinstance(data, SampleData) and data.x.size > MOST_SAMPLES:
         return f"{APART}: more than {MOST_SAMPLES} samples."
-    moments, sgd = data.moments(), spec.dynamics
-    if spec.model.depth == 1:
-        if not _starts_beside_the_law(spec, moments):
-            return f"{APART}: these runs start and stay at 0, or with the sign opposite to E[xy]."
-        if _is_too_narrow(moments, temperature=sgd.learning_rate / sgd.batch_size):
-            return f"{APART}: fluctuations below {NARROWEST:.0e} of v are not resolved."
-    scale = spec.model.width if spec.model.depth == 0 else 1
+    if spec.model.depth == 1 and not _starts_beside_the_law(spec, data.moments()):
+        return f"{APART}: these runs start and stay at 0, or with the sign opposite to E[xy]."
     try:
-        law = discrete_law(
-            data,
-            depth=spec.model.depth,
-            learning_rate=sgd.learning_rate * scale,
-            batch_size=sgd.batch_size,
-            weight_decay=sgd.weight_decay / scale,
-        )
+        with np.errstate(all="ignore"):  # What is no number is found below.
+            law = _law(data, spec.dynamics, depth=spec.model.depth, width=spec.model.width)
     except (ValueError, ArithmeticError) as error:
         return f"{APART}: {error}"
-    if isinstance(data, SampleData) and not _is_smooth(law):
-        law = refined(law, data)
     return law if _is_sound(law) else f"{APART}: it is not resolved."
+
+
+def _law(data: GaussianData | SampleData, sgd: SGD, *, depth: int, width: int) -> DiscreteLaw:
+    scale = width if depth == 0 else 1
+    law = discrete_law(
+        data,
+        depth=depth,
+        learning_rate=sgd.learning_rate * scale,
+        batch_size=sgd.batch_size,
+        weight_decay=sgd.weight_decay / scale,
+    )
+    return refined(law, data) if isinstance(data, SampleData) and not _is_smooth(law) else law
 
 
 def describe_finite_step(law: DiscreteLaw, grid: Grid) -> FiniteStepLaw:
@@ -137,15 +135,11 @@ def _starts_beside_the_law(spec: Compare, moments: DataMoments) -> bool:
             return any(u + sign * w != 0 for u, w in start.u)
 
 
-def _is_too_narrow(moments: DataMoments, *, temperature: float) -> bool:
-    """Variance of v about the minimum v* for small steps: 2 T |v*| g(v*)/beta1."""
-    noise = moments.noise(moments.minimum)
-    return 0 < 2.0 * temperature * noise < NARROWEST**2 * moments.beta1 * abs(moments.minimum)
-
-
 def _is_sound(law: DiscreteLaw) -> bool:
-    """Whether the moments are numbers, and the variance is none below 0."""
-    numbers = (law.mean, law.variance, law.explosion_rate, law.lyapunov_exponent)
+    """Whether moments and quantiles are numbers, and the variance is none below 0."""
+    numbers = [law.mean, law.variance, law.explosion_rate, law.lyapunov_exponent]
+    if law.density is not None:
+        numbers += law.quantile(QUANTILE_LEVELS).tolist()
     known = [value for value in numbers if value is not None]
     return all(map(math.isfinite, known)) and (law.variance is None or law.variance >= 0)
 

@@ -48,6 +48,7 @@ CASES: dict[str, dict[str, Any]] = {
         "init": {"kind": "parameters", "u": [[0.9, 0.4], [-0.3, 0.8]]},
         "dynamics": sgd(0.12, 2, weight_decay=0.1),
     },
+    "narrow": {"dynamics": sgd(0.1, 10**6), "init": {"kind": "balanced", "value": 1.0}},
     "label noise": {"dynamics": sgd(0.04, 1, label_noise=0.8)},
     "linear regression of width 3": {
         "model": {"kind": "diagonal", "depth": 0, "width": 3},
@@ -130,7 +131,7 @@ NONE: dict[str, tuple[dict[str, Any], str]] = {
     "start at 0": ({"init": {"kind": "balanced", "value": 0.0}}, "start and stay"),
     "start of the other sign": ({"init": {"kind": "balanced", "value": -0.5}}, "start and stay"),
     "parameters of the other sign": ({"init": {"kind": "parameters", "u": [[0.7, -0.7]]}}, "start and stay"),
-    "narrow": ({"dynamics": sgd(1e-3, 10**9)}, "not resolved"),
+    "narrow": ({"dynamics": sgd(1e-6, 10**6)}, "relaxation"),
     "slow next to 0": (
         {
             "data": {"kind": "gaussian", "slope": 0.44, "noise_std": 30.0, "input_std": 0.256},
