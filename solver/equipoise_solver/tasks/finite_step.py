@@ -136,7 +136,9 @@ def _starts_beside_the_law(spec: Compare, moments: DataMoments) -> bool:
 
 
 def _is_sound(law: DiscreteLaw) -> bool:
-    """Whether moments and quantiles are numbers, and the variance is none below 0."""
+    """Whether moments and quantiles are numbers, no variance is below 0, and a rough law has its cells."""
+    if law.density is not None and not _is_smooth(law) and law.density.chain.points is None:
+        return False
     numbers = [law.mean, law.variance, law.explosion_rate, law.lyapunov_exponent]
     if law.density is not None:
         numbers += law.quantile(QUANTILE_LEVELS).tolist()

@@ -132,6 +132,13 @@ NONE: dict[str, tuple[dict[str, Any], str]] = {
     "start of the other sign": ({"init": {"kind": "balanced", "value": -0.5}}, "start and stay"),
     "parameters of the other sign": ({"init": {"kind": "parameters", "u": [[0.7, -0.7]]}}, "start and stay"),
     "narrow": ({"dynamics": sgd(1e-6, 10**6)}, "relaxation"),
+    "chaos almost without noise": (
+        {
+            "data": {"kind": "gaussian", "slope": 1418.0, "noise_std": 0.1, "input_std": 37.8},
+            "dynamics": sgd(0.53, 10**6),
+        },
+        "not resolved",
+    ),
     "slow next to 0": (
         {
             "data": {"kind": "gaussian", "slope": 0.44, "noise_std": 30.0, "input_std": 0.256},
