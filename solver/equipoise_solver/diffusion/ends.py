@@ -244,10 +244,8 @@ def _power_end(at: float, side: Side, rates: _Rates, behaviour: Behaviour) -> En
 def _powers(at: float, scale: float, speed: float) -> str:
     variable, sign = ("d", -1.0) if math.isfinite(at) else ("|x|", 1.0)
     where = f"At distance d from {_name(at)}" if math.isfinite(at) else f"Towards {_name(at)}"
-    return (
-        f"{where} the scale density goes as {variable}^{round(sign * scale, 9) + 0.0:.6g} and the speed density as "
-        f"{variable}^{round(sign * speed, 9) + 0.0:.6g}"
-    )
+    powers = [f"{variable}^{round(sign * rate, 9) + 0.0:.6g}" for rate in (scale, speed)]
+    return f"{where} the scale density goes as {powers[0]} and the speed density as {powers[1]}"
 
 
 def _kind(signs: tuple[int | None, int | None, int | None]) -> Kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,6 +138,13 @@ def _run(problem: Problem, grid: Grid) -> _Run:
     faces = np.concatenate([[grid.ends[0]], 0.5 * (grid.nodes[1:] + grid.nodes[:-1]), [grid.ends[1]]])
     masses = problem.start.masses(problem.line, cells, faces)
     rate = float(np.max((cells.up[1:] + cells.down[:-1])[masses[1:-1] > 0]))
+    if not math.isfinite(rate):
+        raise LimitExceededError(
+            "drift",
+            given="a process faster than numbers go where it starts or ends",
+            allowed="drift and noise that stay numbers",
+            remedy="Stop the process at a level.",
+        )
     time, size, n_steps, error = 0.0, _FIRST / rate, 0, 0.0
     found = []
     for wanted in problem.times:

@@ -19,7 +19,7 @@ from equipoise_solver.errors import InvalidModelError
 
 MOST_RATES = 32
 _FINENESS = (1.0, 1.4, 2.0, 3.0)
-_MANY = 2500  # nodes after which it is not refined any more
+_MANY = 4000  # nodes after which it is not refined any more
 _GOOD = 1e-8  # where refining stops
 _ACCEPTED = 1e-6  # relative error of rates that are reported
 _BELOW = 1.0 - 1e-9

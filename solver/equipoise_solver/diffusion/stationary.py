@@ -15,7 +15,7 @@ from equipoise_solver.diffusion.hitting import hitting_probability
 from equipoise_solver.diffusion.logarithms import integral_from_low, integral_to_high
 from equipoise_solver.diffusion.near_end import Array
 from equipoise_solver.diffusion.profile import Profile
-from equipoise_solver.diffusion.sampling import anchored_value, zoom
+from equipoise_solver.diffusion.sampling import anchored, anchored_value, zoom
 from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.expressions import Node
 
@@ -216,16 +216,21 @@ class StationaryDensity:
 
         At a kink or jump of the coefficients a maximum is the kink itself.
         """
-        edges = self.profile.mesh.edges
-        sign = np.sign(self._log_slope(edges))
+        line, mesh = self.profile.line, self.profile.mesh
+        # A panel may hold several maxima: its nodes are looked at too. A slope of mere rounding is 0.
+        y = np.unique(np.concatenate([mesh.edges, mesh.nodes.ravel()]))
+        slope, error = anchored(self._slope_tree, line.diffusion, line.coordinate, y)
+        clear = np.abs(slope) > 4.0 * error
+        y, sign = y[clear], np.sign(slope[clear])
+        if y.size == 0:
+            return ()
         turns = np.flatnonzero((sign[:-1] > 0) & (sign[1:] < 0))
-        inside = self.profile.line.coordinate.value(zoom(self._log_slope, edges[turns], edges[turns + 1]))
-        exact = self.profile.line.coordinate.value(edges[1:-1][_touching(sign)])
+        inside = line.coordinate.value(zoom(self._log_slope, y[turns], y[turns + 1]))
         low, high = self.profile.low, self.profile.high
         ends = [
             end.at for end, up in ((low, sign[0] < 0), (high, sign[-1] > 0)) if up and math.isfinite(end.at)
         ]
-        return tuple(sorted({*ends, *inside.tolist(), *exact.tolist()}))
+        return tuple(sorted({*ends, *inside.tolist()}))
 
     def _log_slope(self, y: Array) -> Array:
         """noise**2 * d(log density)/dx = 2 drift - d(noise**2)/dx."""
@@ -253,9 +258,3 @@ def _log_tails(profile: Profile, *, nodes: bool = False) -> tuple[Array, Array]:
         below = np.where(left, below, np.log(-np.expm1(np.where(left, -1.0, above))))
         above = np.where(left, np.log(-np.expm1(np.where(left, below, -1.0))), above)
     return below, above
-
-
-def _touching(sign: Array) -> Array:
-    """Inner points at which a slope is 0 between a rise and a fall."""
-    result: Array = (sign[1:-1] == 0) & (sign[:-2] > 0) & (sign[2:] < 0)
-    return result

@@ -23,14 +23,11 @@ from equipoise_solver.tasks.stationary import QUANTILE_LEVELS
 from equipoise_solver.tasks.work import LoadDataset
 from equipoise_solver.theory import DataMoments
 from equipoise_solver.theory.discrete import DiscreteLaw, GaussianData, SampleData, discrete_law
-from equipoise_solver.theory.discrete.cells import refined
 
 Array = NDArray[np.float64]
 
 # Samples beyond which matching the moments of minibatches takes more than a second.
 MOST_SAMPLES = 50_000
-# Last Legendre coefficients relative to the largest above which a density has no value at a point.
-SMOOTH = 1e-4
 APART = "The law at finite step is not there"
 
 
@@ -62,14 +59,13 @@ def finite_step_law(spec: Compare, *, load_dataset: LoadDataset | None) -> Discr
 
 def _law(data: GaussianData | SampleData, sgd: SGD, *, depth: int, width: int) -> DiscreteLaw:
     scale = width if depth == 0 else 1
-    law = discrete_law(
+    return discrete_law(
         data,
         depth=depth,
         learning_rate=sgd.learning_rate * scale,
         batch_size=sgd.batch_size,
         weight_decay=sgd.weight_decay / scale,
     )
-    return refined(law, data) if isinstance(data, SampleData) and not _is_smooth(law) else law
 
 
 def describe_finite_step(law: DiscreteLaw, grid: Grid) -> FiniteStepLaw:
@@ -78,7 +74,7 @@ def describe_finite_step(law: DiscreteLaw, grid: Grid) -> FiniteStepLaw:
     levels = QUANTILE_LEVELS if is_decided else np.empty(0)
     v = _points(law, grid)
     notes = law.notes
-    if not _is_smooth(law):
+    if not law.is_smooth:
         notes = (*notes, "density.p are means over the cells about density.v.")
     return FiniteStepLaw(
         phase=law.phase,
@@ -137,17 +133,13 @@ def _starts_beside_the_law(spec: Compare, moments: DataMoments) -> bool:
 
 def _is_sound(law: DiscreteLaw) -> bool:
     """Whether moments and quantiles are numbers, no variance is below 0, and a rough law has its cells."""
-    if law.density is not None and not _is_smooth(law) and law.density.chain.points is None:
+    if law.density is not None and not law.is_smooth and law.density.chain.points is None:
         return False
     numbers = [law.mean, law.variance, law.explosion_rate, law.lyapunov_exponent]
     if law.density is not None:
         numbers += law.quantile(QUANTILE_LEVELS).tolist()
     known = [value for value in numbers if value is not None]
     return all(map(math.isfinite, known)) and (law.variance is None or law.variance >= 0)
-
-
-def _is_smooth(law: DiscreteLaw) -> bool:
-    return law.resolution is None or law.resolution <= SMOOTH
 
 
 def _points(law: DiscreteLaw, grid: Grid) -> Array:
@@ -165,7 +157,7 @@ def _points(law: DiscreteLaw, grid: Grid) -> Array:
 
 def _heights(law: DiscreteLaw, v: Array) -> Array:
     """The density at v; where the law may be fractal, its mean over the cell about each point."""
-    if _is_smooth(law) or v.size < 2:
+    if law.is_smooth or v.size < 2:
         return law.pdf(v)
     edges = np.concatenate([v[:1], 0.5 * (v[1:] + v[:-1]), v[-1:]])
     result: Array = np.diff(law.cdf(edges)) / np.diff(edges)

@@ -291,6 +291,8 @@ def test_modes(name: str, modes: tuple[float, ...]) -> None:
 def test_both_modes_of_a_double_well() -> None:
     """With constant noise the modes are the stable fixed points."""
     assert density_of("x - x^3", "0.3").modes() == pytest.approx((-1.0, 1.0), rel=1e-12)
+    for variance in ("0.1", "0.2", "0.4", "1.0"):
+        assert density_of("x - x^3", f"sqrt({variance})").modes() == pytest.approx((-1.0, 1.0), rel=1e-12)
 
 
 @pytest.mark.parametrize(

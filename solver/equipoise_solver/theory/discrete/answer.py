@@ -12,11 +12,12 @@ from equipoise_solver.theory.discrete.affine import (
     empirical_affine,
     gaussian_affine,
 )
+from equipoise_solver.theory.discrete.cells import refined
 from equipoise_solver.theory.discrete.data import Data, SampleData, Training
-from equipoise_solver.theory.discrete.law import DiscreteDensity, DiscreteLaw
+from equipoise_solver.theory.discrete.law import SMOOTH, DiscreteDensity, DiscreteLaw
 from equipoise_solver.theory.discrete.minibatch import GaussianDisplacement, empirical_atoms
 from equipoise_solver.theory.discrete.origin import factor_at_zero, factor_of_deviations
-from equipoise_solver.theory.discrete.recombination import DEGREE
+from equipoise_solver.theory.discrete.recombination import DEGREE, Atoms
 from equipoise_solver.theory.discrete.solution import Chain
 from equipoise_solver.theory.discrete.two_layer import empirical_chain, gaussian_chain
 from equipoise_solver.theory.laws import Atom
@@ -24,7 +25,6 @@ from equipoise_solver.theory.laws import Atom
 _UNRESOLVED_RATE = 1e-15
 # The survival of a run jumps where one more minibatch lets it escape, which panels do not resolve.
 _UNRESOLVED_RATE_OF_ATOMS = 1e-5
-_SMOOTH = 1e-4
 
 
 def discrete_law(
@@ -76,6 +76,7 @@ def _two_layers(data: Data, run: Training) -> DiscreteLaw:
         return _two_layers_interpolating(blank, ahead, run, sign * slope)
     if blank.lyapunov_exponent <= 0:
         return replace(_at(blank, 0.0), phase="sparse")
+    atoms = None
     if isinstance(ahead, SampleData):
         atoms = empirical_atoms(ahead, run.batch_size)
         found = empirical_chain(atoms, ahead.moments(), run)
@@ -87,7 +88,7 @@ def _two_layers(data: Data, run: Training) -> DiscreteLaw:
     notes = law.notes
     if found.is_confined:
         confined = replace(law, notes=(*notes, "Less than 1e-16 of the law lies outside its support."))
-        return replace(confined, ceiling=found.ceiling)
+        return _in_cells(replace(confined, ceiling=found.ceiling), atoms)
     if found.ceiling is not None:
         notes = (*notes, f"The law is that of runs with |v| <= {found.ceiling:.6g} that have not escaped.")
     if not found.chain.balances:
@@ -103,7 +104,7 @@ def _two_layers(data: Data, run: Training) -> DiscreteLaw:
         notes = (*notes, "An explosion rate below 1e-15 is known by its order of magnitude.")
     if found.exponent is not None:
         law = replace(law, support=(min(law.support[0], 0.0), max(law.support[1], 0.0)))
-    return replace(
+    solved = replace(
         law,
         lower_exponent=found.exponent,
         ceiling=found.ceiling,
@@ -111,6 +112,7 @@ def _two_layers(data: Data, run: Training) -> DiscreteLaw:
         explosion_rate=rate,
         notes=notes,
     )
+    return _in_cells(solved, atoms)
 
 
 def _two_layers_interpolating(blank: DiscreteLaw, data: Data, run: Training, slope: float) -> DiscreteLaw:
@@ -173,6 +175,7 @@ def _linear_regression(data: Data, run: Training) -> DiscreteLaw:
     if _is_deterministic(data):
         return replace(_at(blank, moments.beta2 / (moments.beta1 + run.weight_decay)), phase="learning")
     kesten = factor.positive_exponent()
+    atoms = None
     if isinstance(data, SampleData):
         atoms = empirical_atoms(data, run.batch_size)
         blank = _with_degree(blank, atoms.degree)
@@ -180,7 +183,12 @@ def _linear_regression(data: Data, run: Training) -> DiscreteLaw:
     else:
         _require_noise(data, "weight decay")
         chain = gaussian_affine(GaussianDisplacement.of(data, run), moments, run, kesten)
-    return _with_closed_moments(_solved(blank, chain, 1.0), data, run, kesten)
+    return _in_cells(_with_closed_moments(_solved(blank, chain, 1.0), data, run, kesten), atoms)
+
+
+def _in_cells(law: DiscreteLaw, atoms: Atoms | None) -> DiscreteLaw:
+    """A law of atoms whose density is not resolved gets its distribution function from cells."""
+    return law if atoms is None or law.is_smooth else refined(law, atoms)
 
 
 def _with_closed_moments(law: DiscreteLaw, data: Data, run: Training, kesten: float | None) -> DiscreteLaw:
@@ -227,7 +235,7 @@ def _solved(blank: DiscreteLaw, chain: Chain, sign: float) -> DiscreteLaw:
     ends = chain.scale.value(chain.density.panels.edges[[0, -1]])
     low, high = (float(end) for end in np.sort(sign * ends))
     notes = blank.notes
-    if chain.resolution > _SMOOTH:
+    if chain.resolution > SMOOTH:
         notes = (
             *notes,
             "The density is not resolved and may be fractal: means of smooth functions still hold.",

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from equipoise_solver.theory.discrete.data import SampleData, Training
+from equipoise_solver.theory.discrete.data import Training
 from equipoise_solver.theory.discrete.law import DiscreteDensity, DiscreteLaw
-from equipoise_solver.theory.discrete.minibatch import empirical_atoms
 from equipoise_solver.theory.discrete.points import PointLaw
 from equipoise_solver.theory.discrete.recombination import Atoms
 from equipoise_solver.theory.discrete.solution import Chain
@@ -47,7 +46,7 @@ class _Step:
     escape: Array
 
 
-def refined(law: DiscreteLaw, data: SampleData) -> DiscreteLaw:
+def refined(law: DiscreteLaw, atoms: Atoms) -> DiscreteLaw:
     """The law of empirical data with its distribution function from cells, and its moments where panels fail.
 
     Two layers in which a minibatch can take v to 0 get mean, variance and explosion rate from cells too, to
@@ -57,7 +56,6 @@ def refined(law: DiscreteLaw, data: SampleData) -> DiscreteLaw:
         return law
     chain, sign = law.density.chain, law.density.sign
     run = Training(law.learning_rate, law.batch_size, law.weight_decay)
-    atoms = empirical_atoms(data.mirrored() if sign < 0 else data, law.batch_size)
     step = 2.0 * run.learning_rate
     offset, slope = run.retention + step * atoms.products, step * atoms.squares
     own = _places(chain, _MOST_IMAGES // atoms.weights.size)

@@ -18,6 +18,10 @@ Array = NDArray[np.float64]
 DiscretePhase = Literal["learning", "sparse", "interpolating", "divergent"]
 
 
+SMOOTH = 1e-4
+"""Largest `resolution` of a density that counts as resolved."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DiscreteDensity:
     """The density of v = sign*(chain's v).
@@ -119,6 +123,11 @@ class DiscreteLaw:
         if self.explosion_rate is None:
             return None
         return 1.0 / self.explosion_rate if self.explosion_rate > 0 else math.inf
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the density is resolved; empirical laws may be fractal."""
+        return self.resolution is None or self.resolution <= SMOOTH
 
     @property
     def tail_exponent(self) -> float | None:
