@@ -1,6 +1,7 @@
 """The task `diffusion`: any one-dimensional SDE, each part of the question answered by its own function."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from equipoise_solver.diffusion.profile import profile_of
 from equipoise_solver.specs import Diffusion, DiffusionEnd, DiffusionSolution, spec_hash
 from equipoise_solver.tasks.diffusion_evolution import evolution
 from equipoise_solver.tasks.diffusion_laws import long_run_law, survival_law
-from equipoise_solver.tasks.diffusion_parts import finite
+from equipoise_solver.tasks.diffusion_parts import Part, attempted, finite
 from equipoise_solver.tasks.diffusion_times import escape_time, passage_times, relaxation, splitting
 from equipoise_solver.tasks.work import Cost
 from equipoise_solver.version import __version__
@@ -52,7 +53,7 @@ class DiffusionWork:
         return Checkpoint(fraction=1.0)
 
     def finish(self, checkpoint: Checkpoint) -> DiffusionSolution:
-        """Answer every part."""
+        """Answer every part that can be."""
         with np.errstate(all="ignore"):  # Densities run over more decades than numbers have.
             return self._answer()
 
@@ -60,19 +61,23 @@ class DiffusionWork:
         spec, notes = self.spec, list[str]()
         low, high = spec.end_behaviour
         profile = profile_of(self._problem, low_behaviour=low, high_behaviour=high)
+
+        def part(name: str, answer: Callable[[], Part]) -> Part | None:
+            return attempted(name, notes, answer)
+
         return DiffusionSolution(
             spec=spec,
             spec_hash=spec_hash(spec),
             solver_version=__version__,
             device="cpu",
             boundaries=(_end(profile.low), _end(profile.high)),
-            stationary=long_run_law(profile, spec, notes),
-            hitting=splitting(profile, spec),
-            passage_time=passage_times(profile, spec, notes),
-            escape=escape_time(profile, spec),
-            quasi_stationary=survival_law(profile, spec, notes),
-            spectrum=relaxation(profile, spec, notes),
-            evolve=evolution(profile, spec),
+            stationary=part("stationary", lambda: long_run_law(profile, spec, notes)),
+            hitting=part("hitting", lambda: splitting(profile, spec)),
+            passage_time=part("passage_time", lambda: passage_times(profile, spec, notes)),
+            escape=part("escape", lambda: escape_time(profile, spec)),
+            quasi_stationary=part("quasi_stationary", lambda: survival_law(profile, spec, notes)),
+            spectrum=part("spectrum", lambda: relaxation(profile, spec, notes)),
+            evolve=part("evolve", lambda: evolution(profile, spec)),
             notes=tuple(notes),
         )
 

@@ -12,9 +12,8 @@ from equipoise_solver.diffusion.passage import passage_time
 from equipoise_solver.diffusion.passage_law import PassageLaw, Side, passage_law
 from equipoise_solver.diffusion.profile import Profile
 from equipoise_solver.diffusion.spectrum import spectrum
-from equipoise_solver.errors import LimitExceededError
 from equipoise_solver.specs import Diffusion, EscapeTime, PassageTime, PassageTimes, Relaxation, Splitting
-from equipoise_solver.tasks.diffusion_parts import asked, finite
+from equipoise_solver.tasks.diffusion_parts import asked, attempted, finite
 
 Array = NDArray[np.float64]
 N_TIMES = 96
@@ -67,14 +66,17 @@ def _distributions(
 ) -> tuple[Array, Array, Array]:
     """Times, distribution functions and densities; nothing where they are beyond the solver."""
     nothing = np.empty(0), np.empty((0, 0)), np.empty((0, 0))
-    try:
+
+    def inverted() -> tuple[list[PassageLaw], Array, Array, Array]:
         laws = [_law(profile, spec, wanted, x) for x in wanted.start]
         time = np.unique(np.array(wanted.times)) if wanted.times else _times(laws)
         cdf = np.array([law.cdf(time) for law in laws])
-        density = np.array([law.density(time) for law in laws])
-    except LimitExceededError as error:
-        notes.append(f"The distribution of the passage time is left out: {error.given}.")
+        return laws, time, cdf, np.array([law.density(time) for law in laws])
+
+    found = attempted("The distribution of the passage time", notes, inverted)
+    if found is None:
         return nothing
+    laws, time, cdf, density = found
     # Two methods: the moments come from integrals, the distribution from the resolvent.
     gaps = [abs(law.probability - one.probability) for law, one in zip(laws, moments, strict=True)]
     if not max(gaps) < AGREES or not np.all(np.isfinite(cdf) & np.isfinite(density)):

@@ -1,6 +1,5 @@
 """The task `diffusion`, from spec to solution: each part against a closed form, refusals, what is absent."""
 
-import contextlib
 import math
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from equipoise_solver.errors import LimitExceededError, SolverError
+from equipoise_solver.errors import SolverError
 from equipoise_solver.solving import prepare, solve
 from equipoise_solver.specs import Diffusion, DiffusionSolution, parse_solution
 
@@ -186,21 +185,41 @@ def test_a_distribution_beyond_the_solver_leaves_the_moments() -> None:
     assert passage.log_mean[0] == pytest.approx(exact, rel=1e-13)
 
 
-def test_what_the_solver_cannot_resolve_is_refused() -> None:
-    """Coefficients that turn without end, or overflow, are beyond the limit, whatever breaks below."""
-    with pytest.raises(LimitExceededError) as refused:
-        ask(drift="x*sin(log(x*x + 1))", noise="x*x + 1", stationary=None, spectrum={"n": 2})
-    assert refused.value.field == "spectrum"
+BEYOND: list[tuple[dict[str, Any], str]] = [
+    ({"drift": "-x", "noise": "0.005", "spectrum": {}}, "spectrum is left out: barriers"),
+    ({"drift": "x - x^3", "noise": "sqrt(2*5e-4)", "spectrum": {"n": 3}}, "spectrum is left out: "),
+    ({"drift": "x*sin(log(x*x + 1))", "noise": "x*x + 1", "spectrum": {"n": 2}}, "spectrum is left out: "),
+    (
+        {"drift": "x - x^3", "noise": "sqrt(2e-4)", "passage_time": {"start": -1, "high": 1}},
+        "The distribution of the passage time is left out: ",
+    ),
+]
 
 
-def test_an_explosion_ends_in_an_answer_or_a_refusal() -> None:
+@pytest.mark.parametrize(("fields", "says"), BEYOND)
+def test_a_part_beyond_the_solver_leaves_the_others(fields: dict[str, Any], says: str) -> None:
+    """What one part cannot resolve makes that part null, with the reason and a remedy, whatever breaks."""
+    solution = ask(**fields)
+    assert solution.spectrum is None
+    [note] = [note for note in solution.notes if note.startswith(says)]
+    assert "noise" in note
+    if fields["drift"] == "-x":
+        assert solution.stationary is not None
+        assert solution.stationary.variance == pytest.approx(0.005**2 / 2, rel=1e-10)
+    if "passage_time" in fields:
+        assert solution.passage_time is not None
+        # Kramers to leading orders: 2 pi/sqrt(2) exp(2500), corrected by about 1e-4.
+        kramers = math.log(math.pi * math.sqrt(2.0)) + 2500.0
+        assert solution.passage_time.log_mean[0] == pytest.approx(kramers, abs=1e-3)
+
+
+def test_an_explosion_ends_in_an_answer_or_a_note() -> None:
     """A drift that overflows where paths explode does not run for ever."""
-    with contextlib.suppress(LimitExceededError):
-        evolution = ask(
-            drift="exp(x)", noise="1", stationary=None, evolve={"start": 0.0, "times": [1.0]}
-        ).evolve
-        assert evolution is not None
-        assert np.all(np.isfinite(evolution.mean))
+    solution = ask(drift="exp(x)", noise="1", stationary=None, evolve={"start": 0.0, "times": [1.0]})
+    if solution.evolve is None:
+        assert any(note.startswith("evolve is left out: ") for note in solution.notes)
+    else:
+        assert np.all(np.isfinite(solution.evolve.mean))
 
 
 def test_escape_stands_beside_kramers() -> None:
