@@ -33,7 +33,7 @@ class _Numbers(ast.NodeTransformer):
         return ast.Call(ast.Name("number", ast.Load()), [node], [])
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        """NumPy's ** of single numbers is the C library's, which may differ from its power in the last bit."""
+        """NumPy's ** of single numbers may differ from its power of arrays in the last bit."""
         self.generic_visit(node)
         if isinstance(node.op, ast.Pow):
             return ast.Call(ast.Name("power", ast.Load()), [node.left, node.right], [])
