@@ -70,8 +70,7 @@ def _law(data: GaussianData | SampleData, sgd: SGD, *, depth: int, width: int) -
 
 def describe_finite_step(law: DiscreteLaw, grid: Grid) -> FiniteStepLaw:
     """A law at finite step as the answer that users read, with its density on the grid."""
-    is_decided = law.density is not None or len(law.atoms) == 1
-    levels = QUANTILE_LEVELS if is_decided else np.empty(0)
+    levels = QUANTILE_LEVELS if law.is_decided else np.empty(0)
     v = _points(law, grid)
     notes = law.notes
     if not law.is_smooth:

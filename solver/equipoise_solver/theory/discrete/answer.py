@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise_solver.errors import InvalidModelError, UnstableStepError, UnsupportedCombinationError
 from equipoise_solver.theory.discrete.affine import (
@@ -16,12 +17,16 @@ from equipoise_solver.theory.discrete.cells import refined
 from equipoise_solver.theory.discrete.data import Data, SampleData, Training
 from equipoise_solver.theory.discrete.law import SMOOTH, DiscreteDensity, DiscreteLaw
 from equipoise_solver.theory.discrete.minibatch import GaussianDisplacement, empirical_atoms
+from equipoise_solver.theory.discrete.orbits import StepMaps, finite_orbit
 from equipoise_solver.theory.discrete.origin import factor_at_zero, factor_of_deviations
 from equipoise_solver.theory.discrete.recombination import DEGREE, Atoms
 from equipoise_solver.theory.discrete.solution import Chain
-from equipoise_solver.theory.discrete.two_layer import empirical_chain, gaussian_chain
+from equipoise_solver.theory.discrete.two_layer import ceiling, empirical_chain, gaussian_chain
 from equipoise_solver.theory.laws import Atom
 
+Array = NDArray[np.float64]
+
+FEW_ATOMS = "Minibatches map a few values of v to each other, and all runs that last come to them."
 _UNRESOLVED_RATE = 1e-15
 # The survival of a run jumps where one more minibatch lets it escape, which panels do not resolve.
 _UNRESOLVED_RATE_OF_ATOMS = 1e-5
@@ -79,6 +84,9 @@ def _two_layers(data: Data, run: Training) -> DiscreteLaw:
     atoms = None
     if isinstance(ahead, SampleData):
         atoms = empirical_atoms(ahead, run.batch_size)
+        few = _few_atoms(blank, atoms, run, sign, np.linspace(0.0, ceiling(ahead.moments(), run), 50)[1:-1])
+        if few is not None:
+            return few
         found = empirical_chain(atoms, ahead.moments(), run)
         blank = _with_degree(blank, atoms.degree)
     else:
@@ -178,12 +186,37 @@ def _linear_regression(data: Data, run: Training) -> DiscreteLaw:
     atoms = None
     if isinstance(data, SampleData):
         atoms = empirical_atoms(data, run.batch_size)
+        few = _few_atoms(blank, atoms, run, 1.0, np.array([moments.minimum]))
+        if few is not None:
+            return few
         blank = _with_degree(blank, atoms.degree)
         chain = empirical_affine(atoms, moments, run, kesten)
     else:
         _require_noise(data, "weight decay")
         chain = gaussian_affine(GaussianDisplacement.of(data, run), moments, run, kesten)
     return _in_cells(_with_closed_moments(_solved(blank, chain, 1.0), data, run, kesten), atoms)
+
+
+def _few_atoms(
+    blank: DiscreteLaw, atoms: Atoms, run: Training, sign: float, start: Array
+) -> DiscreteLaw | None:
+    """The law where it is a few atoms, to which paths from everywhere in `start` come."""
+    found = finite_orbit(StepMaps(atoms, 2.0 * run.learning_rate, run.retention, blank.depth), start)
+    if found is None:
+        return None
+    places, masses = found
+    mean = float(masses @ places)
+    variance = float(masses @ (places - mean) ** 2)
+    pairs = sorted((sign * float(place), float(mass)) for place, mass in zip(places, masses, strict=True))
+    return replace(
+        blank,
+        support=(pairs[0][0], pairs[-1][0]),
+        atoms=tuple(Atom(place, mass) for place, mass in pairs),
+        mean=sign * mean,
+        variance=variance,
+        second_moment=variance + mean**2,
+        notes=(*blank.notes, FEW_ATOMS),
+    )
 
 
 def _in_cells(law: DiscreteLaw, atoms: Atoms | None) -> DiscreteLaw:

@@ -75,10 +75,11 @@ class SampleData:
         return SampleData(self.x, -self.y)
 
     def exact_slope(self) -> float | None:
-        """k if y = k*x for every sample within rounding, else None."""
-        slope = float(np.sum(self.x * self.y) / np.sum(self.x * self.x))
-        off = np.abs(self.y - slope * self.x)
-        return slope if np.all(off <= _ROUNDING * np.max(np.abs(self.y), initial=0.0)) else None
+        """k if y = k*x within rounding for every sample that has a gradient, x != 0; else None."""
+        x, y = self.x[self.x != 0], self.y[self.x != 0]
+        slope = float(np.sum(x * y) / np.sum(x * x))
+        off = np.abs(y - slope * x)
+        return slope if np.all(off <= _ROUNDING * np.max(np.abs(y), initial=0.0)) else None
 
 
 Data = GaussianData | SampleData

@@ -64,8 +64,9 @@ class DiscreteLaw:
     Those on their way there pass |v| = ceiling; the law and its moments are given |v| <= ceiling.
 
     Attributes:
-        phase: "learning" (a density), "sparse" (all mass at v = 0), "interpolating" (all mass where the noise
-            vanishes, or there and at 0 as the start decides), "divergent" (depth 0: no stationary law).
+        phase: "learning" (a density, or a few atoms), "sparse" (all mass at v = 0), "interpolating" (all mass
+            where the noise vanishes, or there and at 0 as the start decides), "divergent" (depth 0: no
+            stationary law).
         depth, learning_rate, batch_size, weight_decay: of the run.
         lyapunov_exponent: mean growth of log|v| per step at v = 0 (depth 1), 2 E log|delta + 2 eta B|; of
             log|difference of two runs| (depth 0), E log|delta - 2 eta A|.
@@ -146,10 +147,11 @@ class DiscreteLaw:
         points = np.asarray(v, dtype=np.float64)
         if self.density is not None:
             return self.density.cdf(points.ravel()).reshape(points.shape)
-        single = self._single_atom()
-        if single is None:
+        known = self._known_atoms()
+        if known is None:
             return np.full(points.shape, np.nan)
-        return np.where(points >= single, 1.0, 0.0)
+        below = np.concatenate([[0.0], np.cumsum(known[1])])
+        return below[np.searchsorted(known[0], points, side="right")]
 
     def quantile(self, q: ArrayLike) -> Array:
         """The inverse of cdf, nan outside 0 <= q <= 1, and where the start decides or there is no law."""
@@ -158,16 +160,29 @@ class DiscreteLaw:
         if self.density is not None:
             found = self.density.quantile(np.where(valid, levels, 0.5).ravel()).reshape(levels.shape)
             return np.where(valid, found, np.nan)
-        single = self._single_atom()
-        return np.where(valid, np.nan if single is None else single, np.nan)
+        known = self._known_atoms()
+        if known is None:
+            return np.full(levels.shape, np.nan)
+        reached = np.searchsorted(np.cumsum(known[1])[:-1], np.where(valid, levels, 0.5))
+        return np.where(valid, known[0][reached], np.nan)
 
     def expectation(self, function: Callable[[Array], Array]) -> float | None:
         """The mean of a smooth function of v (to the precision of the law), None where there is no law."""
         if self.density is not None:
             sign = self.density.sign
             return self.density.chain.mean(lambda v: function(sign * v))
-        single = self._single_atom()
-        return None if single is None else float(function(np.array([single]))[0])
+        known = self._known_atoms()
+        return None if known is None else float(known[1] @ function(known[0]))
 
-    def _single_atom(self) -> float | None:
-        return self.atoms[0].at if len(self.atoms) == 1 else None
+    @property
+    def is_decided(self) -> bool:
+        """Whether there is one law, which does not depend on the start."""
+        return self.density is not None or self._known_atoms() is not None
+
+    def _known_atoms(self) -> tuple[Array, Array] | None:
+        """Places and masses, shape (atom,), where there are only atoms and all have a mass."""
+        masses = [atom.mass for atom in self.atoms if atom.mass is not None]
+        if not masses or len(masses) < len(self.atoms):
+            return None
+        total = np.array(masses) / math.fsum(masses)
+        return np.array([atom.at for atom in self.atoms]), total
