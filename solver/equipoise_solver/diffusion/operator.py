@@ -12,7 +12,7 @@ law beyond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,6 +72,27 @@ class Operator:
     def mean(self, values: Array) -> Array:
         """Mean of (node, column) under the speed measure, shape (column,)."""
         return np.asarray(self.mass @ values / self.mass.sum())
+
+    def without_trap(self) -> tuple[Operator, Array]:
+        """The inverse less its part of rank one that may be huge, and the function on which this projects.
+
+        inverse = r h <h, .>_m + rest, with h, shape (node,), the probability to be in the middle of the
+        deepest well before getting lost, and r the time of escape from there over its mass.
+        """
+        pin = self._pin
+        response = self.response.copy()
+        response[pin] = 0.0
+        edge = self.gather[pin]
+        inner = self.harmonic * edge[:-1, None] + (1.0 - self.harmonic) * edge[1:, None]
+        trap = np.empty_like(self.mass)
+        trap[:-1].reshape(-1, DEGREE)[:, 1:] = inner
+        trap[::DEGREE] = edge
+        return replace(self, response=response), trap
+
+    @property
+    def _pin(self) -> int:
+        """Number of the edge with the most mass."""
+        return int(np.argmax(self.mass[::DEGREE]))
 
     def inverse(self, values: Array) -> Array:
         """The g with -L g = values, shape (node, column); both with mean 0 if nothing is absorbed."""

@@ -30,7 +30,8 @@ class QuasiStationaryLaw:
     Attributes:
         rate: of absorption, [1/time]: P(alive at t) goes as exp(-rate*t).
         error: estimated relative error of the rate.
-        next_rate: of the next mode: the law is reached as exp(-(next_rate - rate)*t), [1/time].
+        next_rate: of the next mode: the law is reached as exp(-(next_rate - rate)*t), [1/time]; nan
+            where it did not converge.
         mean: of x, [state]; inf if it does not exist.
         shares: what part is absorbed at the lower and at the upper end.
         x, density: at the nodes of the panels, ascending, [state] and [1/state].
@@ -81,7 +82,7 @@ def quasi_stationary_law(
     levels = levels_of(line, below, above)
     onset = continuum_onset(line, cut_line(line, low=levels[0], high=levels[1]))
     ceiling = np.inf if onset is None else onset
-    previous, error = np.zeros(0), np.inf
+    previous, errors, error = np.zeros(0), np.full(2, np.inf), np.inf
     for fineness in _FINENESS:
         operator = operator_on(line, behaviours=behaviours, levels=levels, fineness=fineness)
         if operator.conservative:
@@ -90,13 +91,16 @@ def quasi_stationary_law(
                 remedy="Without absorption ask for the stationary law.",
             )  # fmt: skip
         rates, modes = lowest_modes(operator, 2, ceiling=ceiling)
-        error = abs(float(rates[0] / previous[0]) - 1.0) if previous.size else np.inf
-        if error <= _GOOD:
+        errors = np.abs(rates / previous - 1.0) if previous.size == rates.size else errors
+        error = float(errors[0])
+        if error <= _GOOD and (errors[1] <= _GOOD or rates[1] >= ceiling):
             break
         previous = rates
     if not (error <= _ACCEPTED and rates[0] < ceiling):
         raise _no_law("the spectrum of survival is continuous from its lower end on")
     mode = np.abs(operator.by_panel(modes[:, 0]))
+    if errors[1] > _ACCEPTED and rates[1] < ceiling:
+        rates = np.array([rates[0], np.nan])
     return _law(operator, line.coordinate, mode, rates, max(error, 1e-14), ceiling)
 
 
@@ -132,7 +136,7 @@ def _law(
     return QuasiStationaryLaw(
         rate=float(rates[0]),
         error=error,
-        next_rate=float(min(rates[1], ceiling)),
+        next_rate=float(np.minimum(rates[1], ceiling)),
         mean=mean,
         shares=_shares(operator, mode),
         x=operator.flat(panels.x),

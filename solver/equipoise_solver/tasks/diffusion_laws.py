@@ -88,6 +88,8 @@ def survival_law(profile: Profile, spec: Diffusion, notes: list[str]) -> Surviva
             raise
         notes.append(f"There is no quasi-stationary law: need {error.allowed}.")
         return None
+    if math.isnan(law.next_rate):
+        notes.append("quasi_stationary.next_rate is left out: it did not converge.")
     chosen = _chosen(law)
     x = law.x[chosen]
     return SurvivalLaw(

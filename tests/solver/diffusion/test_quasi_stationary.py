@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.linalg import eigh_tridiagonal
 
 from equipoise_solver.diffusion.problem import from_expressions
 from equipoise_solver.diffusion.quasi_stationary import quasi_stationary_law
@@ -58,6 +59,29 @@ def test_branching_diffusion_dies_at_an_exit() -> None:
     law = quasi_stationary_law(from_expressions("-0.6*x", "sqrt(1.1*x)", interval=(0, INF)))
     assert law.rate == pytest.approx(0.6, rel=1e-11)
     assert law.mean == pytest.approx(1.1 / 1.2, rel=1e-11)
+
+
+@pytest.mark.parametrize("level", [6.0, 12.0, 15.0, 20.0])
+def test_the_next_rate_stands_beside_a_tiny_first_one(level: float) -> None:
+    """Killed far out an OU process of rate 1 has rates level*exp(-level^2/2)/sqrt(2 pi) and 1, nearly."""
+    law = quasi_stationary_law(from_expressions("-x", "sqrt(2)"), above=level)
+    slowest = level * math.exp(-(level**2) / 2) / math.sqrt(2 * math.pi)
+    assert law.rate == pytest.approx(slowest, rel=1.5 / level**2)
+    # The change of the next one is about level^2 times the first.
+    assert law.next_rate == pytest.approx(1.0, rel=max(1e-11, 2 * level**2 * slowest))
+
+
+def test_the_next_rate_in_a_deep_well() -> None:
+    """Killed on the saddle at T = 0.002: finite differences of -T d2/dx2 + V'^2/(4 T) - V''/2."""
+    law = quasi_stationary_law(from_expressions("x - x^3", "sqrt(0.004)"), above=0.0)
+    x, step = np.linspace(-1.7, -0.3, 8000, retstep=True)
+    potential = (x - x**3) ** 2 / 0.008 + (1.0 - 3.0 * x**2) / 2.0
+    off = np.full(x.size - 1, -0.002 / step**2)
+    rates = eigh_tridiagonal(
+        potential + 0.004 / step**2, off, select="i", select_range=(0, 1), eigvals_only=True
+    )
+    assert law.rate < 1e-54
+    assert law.next_rate == pytest.approx(rates[1], rel=5e-6)
 
 
 @pytest.mark.parametrize(
