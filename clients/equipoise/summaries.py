@@ -19,7 +19,7 @@ def summary(solution: AnySolution) -> str:
     """What a reader wants to know first about a solution."""
     match solution:
         case StationarySolution():
-            rows = _law(solution)
+            rows = [*_law(solution), *_parts(solution)]
         case SimulateSolution():
             rows = _ensemble(solution)
         case CompareSolution():
@@ -84,6 +84,18 @@ def _law(law: specs.Law) -> list[Row]:
         ("tail exponent", _number(law.tail_exponent)),
         *(("note", note) for note in law.notes),
     ]
+
+
+def _parts(solution: StationarySolution) -> list[Row]:
+    rows: list[Row] = []
+    if relaxation := solution.relaxation:
+        rows.append(("relaxation time", _number(relaxation.time)))
+        rows.append(("autocorrelation time", _number(relaxation.autocorrelation_time)))
+    if escape := solution.escape:
+        rows.append(("mean escape time", f"{_number(escape.mean)}, {_number(escape.ratio)} of Kramers'"))
+    if bayes := solution.bayes:
+        rows.append(("total variation", f"{_number(bayes.total_variation)} from the Gibbs posterior"))
+    return rows
 
 
 def _ensemble(ensemble: specs.Ensemble) -> list[Row]:

@@ -73,8 +73,8 @@ class JobService:
         """
         work = self._prepare(spec, load_dataset=self._library.load)
         if not work.cost.is_quick:
-            message = f"A spec of task {spec.task!r} is not solved on the spot: send it to POST /v1/jobs."
-            allowed = "a task that is quick to solve, such as stationary"
+            message = f"This spec of task {spec.task!r} is not solved on the spot: send it to POST /v1/jobs."
+            allowed = "a spec that is quick to solve, such as a stationary law alone"
             entry = blame("task", message, given=spec.task, allowed=allowed)
             raise RefusedError(message, code="needs_job", errors=[entry])
         state = work.begin()

@@ -124,7 +124,8 @@ def ensemble_content(*, n_samples: int = 50_000, scale: float = 1.0, **changes: 
 
 def stationary_content(**changes: Any) -> dict[str, Any]:
     """Solution of STATIONARY as JSON content."""
-    return {**solved(STATIONARY), **law_content(**changes)}
+    none: dict[str, Any] = {"relaxation": None, "escape": None, "bayes": None}
+    return {**solved(STATIONARY), **none, **law_content(**changes)}
 
 
 def simulate_content(**changes: Any) -> dict[str, Any]:

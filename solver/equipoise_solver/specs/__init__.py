@@ -48,6 +48,7 @@ from equipoise_solver.specs.solutions import (
     parse_solution,
 )
 from equipoise_solver.specs.solved import Atom, Quantiles
+from equipoise_solver.specs.stationary_parts import CollapseTime, GibbsComparison, RelaxationTimes
 from equipoise_solver.specs.tasks import (
     BalancedInit,
     Compare,
@@ -69,6 +70,7 @@ __all__ = [
     "Atom",
     "BalancedInit",
     "Boundary",
+    "CollapseTime",
     "Compare",
     "CompareSolution",
     "DatasetData",
@@ -90,6 +92,7 @@ __all__ = [
     "FiniteStepLaw",
     "FirstPassage",
     "GaussianData",
+    "GibbsComparison",
     "Grid",
     "Histogram",
     "Hitting",
@@ -106,6 +109,7 @@ __all__ = [
     "Quantiles",
     "QuasiStationary",
     "Relaxation",
+    "RelaxationTimes",
     "SamplesData",
     "Series",
     "Simulate",

@@ -1,7 +1,7 @@
 """What every spec and solution shares: frozen, closed to unknown fields, every number finite and bounded."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ class Part(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, defer_build=True
     )
+
+    unspoken: ClassVar[frozenset[str]] = frozenset()
+    """Fields of a spec that its canonical JSON leaves out at their defaults."""
 
     @model_validator(mode="before")
     @classmethod

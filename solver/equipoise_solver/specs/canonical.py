@@ -8,8 +8,13 @@ from equipoise_solver.specs.tasks import EnsembleSpec
 
 
 def canonical_json(spec: Part) -> str:
-    """JSON text that is the same for equal specs: defaults filled in, keys sorted, no spaces, -0.0 as 0.0."""
-    content = spec.model_dump(mode="json")
+    """JSON text that is the same for equal specs: keys sorted, no spaces, -0.0 as 0.0.
+
+    Defaults are filled in, but for those of the fields that the spec names `unspoken`.
+    """
+    fields = type(spec).model_fields
+    silent = {name for name in spec.unspoken if getattr(spec, name) == fields[name].default}
+    content = spec.model_dump(mode="json", exclude=silent)
     return json.dumps(_positive_zeros(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from equipoise_solver.specs.base import Answer, Counts, Numbers
 from equipoise_solver.specs.diffusion_solution import DiffusionSolution
 from equipoise_solver.specs.solved import Atom, Quantiles, Solved
+from equipoise_solver.specs.stationary_parts import CollapseTime, GibbsComparison, RelaxationTimes
 from equipoise_solver.specs.tasks import Compare, Simulate, Stationary
 
 Phase = Literal["learning", "sparse", "interpolating", "metastable"]
@@ -74,11 +75,17 @@ class Law(Answer):
 
 
 class StationarySolution(Solved, Law):
-    """Answer to `stationary`."""
+    """Answer to `stationary`; a part that was not asked for, or does not exist (see the notes), is null."""
 
     task: Literal["stationary"] = "stationary"
     spec: Stationary
     """The spec that was solved."""
+    relaxation: RelaxationTimes | None = None
+    """How fast the law is reached."""
+    escape: CollapseTime | None = None
+    """How long the learned state lasts."""
+    bayes: GibbsComparison | None = None
+    """The law beside the Gibbs posterior."""
 
 
 class Histogram(Answer):

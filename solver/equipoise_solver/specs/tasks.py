@@ -1,6 +1,6 @@
 """The tasks: what can be asked."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
@@ -75,6 +75,16 @@ class Stationary(Part):
     """gamma: adds gamma * |theta|^2 to the loss."""
     grid: Grid = Grid()
     """Points at which the density of the law is returned."""
+    start: Bounded | None = None
+    """v at time 0 on the balanced manifold, which decides what atoms weigh; null is any start that learns."""
+    relaxation: bool = False
+    """Also compute how fast the law is reached."""
+    escape: bool = False
+    """Also compute how long weight decay leaves deep networks their learned state (phase "metastable")."""
+    bayes: bool = False
+    """Also compare the law with the Gibbs posterior exp(-L/T')."""
+
+    unspoken: ClassVar[frozenset[str]] = frozenset({"start", "relaxation", "escape", "bayes"})
 
     _refuse_lawless = model_validator(mode="before")(_refuse_lawless)
 

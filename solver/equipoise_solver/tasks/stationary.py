@@ -21,6 +21,7 @@ from equipoise_solver.specs import (
     spec_hash,
 )
 from equipoise_solver.tasks.data import moments_of
+from equipoise_solver.tasks.stationary_parts import StationaryParts
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.theory import DataMoments, StationaryLaw, infinite_depth_law, stationary_law
 from equipoise_solver.version import __version__
@@ -37,8 +38,9 @@ class StationaryWork:
 
     @property
     def cost(self) -> Cost:
-        """Milliseconds, whatever the parameters."""
-        return Cost(path_steps=0.0, memory_bytes=5e7, is_quick=True)
+        """Milliseconds, whatever the parameters; seconds with the relaxation."""
+        parts = self.spec.relaxation or self.spec.escape
+        return Cost(path_steps=0.0, memory_bytes=5e8 if parts else 5e7, is_quick=not self.spec.relaxation)
 
     def begin(self) -> Checkpoint:
         """Nothing is done before the first chunk."""
@@ -56,13 +58,20 @@ class StationaryWork:
             temperature=self.spec.temperature,
             weight_decay=self.spec.weight_decay,
         )
+        parts = StationaryParts(self.spec, self._moments)
+        law = parts.law_from_start(law)
         answer = describe_law(law, self._moments, temperature=self.spec.temperature, grid=self.spec.grid)
+        relaxation, escape, bayes = parts.relaxation(), parts.escape(), parts.bayes()
         return StationarySolution(
             spec=self.spec,
             spec_hash=spec_hash(self.spec),
             solver_version=__version__,
             device="cpu",
-            **{name: getattr(answer, name) for name in Law.model_fields},
+            **{name: getattr(answer, name) for name in Law.model_fields if name != "notes"},
+            notes=(*answer.notes, *parts.notes),
+            relaxation=relaxation,
+            escape=escape,
+            bayes=bayes,
         )
 
 

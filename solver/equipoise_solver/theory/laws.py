@@ -166,14 +166,17 @@ class StationaryLaw:
         return np.where(points >= max(atom.at for atom in self.atoms), 1.0, total)
 
     def quantile(self, q: ArrayLike) -> Array:
-        """The inverse of cdf, 0 <= q <= 1; with only atoms, the atom (nan if the start decides)."""
+        """The inverse of cdf, 0 <= q <= 1; with only atoms, one of them (nan if the start decides)."""
         levels = np.asarray(q, dtype=np.float64)
         valid = (levels >= 0) & (levels <= 1)
         if self.density is not None:
             found = self.density.quantile(np.where(valid, levels, 0.5).ravel()).reshape(levels.shape)
             return np.where(valid, found, np.nan)
-        single = self.atoms[0].at if len(self.atoms) == 1 else np.nan
-        return np.where(valid, single, np.nan)
+        heights = np.cumsum(_masses(self.atoms))
+        if np.isnan(heights[-1]):
+            return np.full(levels.shape, np.nan)
+        places = np.array([atom.at for atom in self.atoms])
+        return np.where(valid, places[np.searchsorted(heights[:-1], levels)], np.nan)
 
     def sample_grid(self, n: int = 512) -> Array:
         """At most n increasing points for a plot; with only atoms, their positions.

@@ -38,6 +38,7 @@ class Escape:
         learned: |v| at the stable zero of Stratonovich's drift, [state].
         barrier: |v| at the unstable one, [state].
         level: where a path counts as collapsed, [state].
+        height: int_barrier^learned 2 mu/sigma^2 dv of Stratonovich's drift, the exponent of Kramers' formula.
         passage: first time at the level from the learned state; every path gets there.
         kramers_time: Kramers' formula for its mean; right as T -> 0 for levels well below the barrier.
         log_kramers_time: its logarithm, also where the time is beyond the largest number.
@@ -49,6 +50,7 @@ class Escape:
     learned: float
     barrier: float
     level: float
+    height: float
     passage: PassageTime
     kramers_time: float
     log_kramers_time: float
@@ -92,11 +94,13 @@ def escape(
         raise _no_barrier(weight_decay)
     barrier, learned = _zeros(c, weight_decay)
     at = 0.1 * barrier if level is None else level
-    log_kramers = _log_kramers_time(c, learned, barrier)
+    height = _height(c, learned, barrier)
+    log_kramers = height + _log_kramers_factor(c, learned, barrier)
     return Escape(
         learned=learned,
         barrier=barrier,
         level=at,
+        height=height,
         passage=passage_time(profile_of(problem), learned, low=at),
         kramers_time=math.exp(log_kramers) if log_kramers < _LARGEST_LOG else math.inf,
         log_kramers_time=log_kramers,
@@ -149,8 +153,19 @@ def _zeros(c: Coefficients, weight_decay: float) -> tuple[float, float]:
     return found[0], found[1]
 
 
-def _log_kramers_time(c: Coefficients, learned: float, barrier: float) -> float:
-    """log of 2 pi/sqrt(-mu'(learned) mu'(barrier)) * exp(int_barrier^learned 2 mu/sigma^2 dv).
+def _height(c: Coefficients, learned: float, barrier: float) -> float:
+    """int_barrier^learned 2 mu/sigma^2 dv, mu the natural drift."""
+
+    def climb(log_v: float) -> float:
+        v = np.array([math.exp(log_v)])
+        return float((2.0 * v * _natural_drift(c, v) / c.diffusion(v) ** 2)[0])
+
+    height: float = quad(climb, math.log(barrier), math.log(learned), epsabs=0.0, epsrel=1e-11, limit=200)[0]
+    return height
+
+
+def _log_kramers_factor(c: Coefficients, learned: float, barrier: float) -> float:
+    """log of 2 pi/sqrt(-mu'(learned) mu'(barrier)), which the time has besides exp(height).
 
     mu is the natural drift.
 
@@ -161,9 +176,4 @@ def _log_kramers_time(c: Coefficients, learned: float, barrier: float) -> float:
         ends = _natural_drift(c, v * np.array([1.0 - _STEP, 1.0 + _STEP]))
         return float(ends[1] - ends[0]) / (2.0 * _STEP * v)
 
-    def climb(log_v: float) -> float:
-        v = np.array([math.exp(log_v)])
-        return float((2.0 * v * _natural_drift(c, v) / c.diffusion(v) ** 2)[0])
-
-    height: float = quad(climb, math.log(barrier), math.log(learned), epsabs=0.0, epsrel=1e-11, limit=200)[0]
-    return height + math.log(2.0 * math.pi) - 0.5 * math.log(slope(barrier) * -slope(learned))
+    return math.log(2.0 * math.pi) - 0.5 * math.log(slope(barrier) * -slope(learned))
