@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise_solver.errors import SolverError
 from equipoise_solver.specs import (
     SGD,
     Atom,
@@ -29,6 +30,7 @@ Array = NDArray[np.float64]
 # Samples beyond which matching the moments of minibatches takes more than a second.
 MOST_SAMPLES = 50_000
 APART = "The law at finite step is not there"
+UNRESOLVED = f"{APART}: it is not resolved."
 
 
 def finite_step_law(spec: Compare, *, load_dataset: LoadDataset | None) -> DiscreteLaw | str:
@@ -52,9 +54,11 @@ def finite_step_law(spec: Compare, *, load_dataset: LoadDataset | None) -> Discr
     try:
         with np.errstate(all="ignore"):  # What is no number is found below.
             law = _law(data, spec.dynamics, depth=spec.model.depth, width=spec.model.width)
-    except (ValueError, ArithmeticError) as error:
+    except SolverError as error:
         return f"{APART}: {error}"
-    return law if _is_sound(law) else f"{APART}: it is not resolved."
+    except (ValueError, ArithmeticError):  # Linear algebra on what is no number.
+        return UNRESOLVED
+    return law if _is_sound(law) else UNRESOLVED
 
 
 def _law(data: GaussianData | SampleData, sgd: SGD, *, depth: int, width: int) -> DiscreteLaw:

@@ -80,6 +80,23 @@ def test_sgd_follows_its_own_law_and_not_the_limit(case: str, seed: int) -> None
     assert "follows its law at finite step and not the limit's" in solution.notes[-1]
 
 
+def test_sgd_follows_a_law_of_two_atoms(seed: int) -> None:
+    """The simulation lies at the atoms of its finite chain, 1/2 with 2/3 and 2 with 1/3."""
+    samples = {"kind": "samples", "x": [1.0, 1.0], "y": [1.5, 0.5]}
+    solution = compare(data=samples, dynamics=sgd(0.5), seed=seed)
+    law, own = solution.finite_step, solution.finite_step_distance
+    assert law is not None
+    assert law.mean == pytest.approx(1.0, abs=1e-9)
+    assert law.quantiles.values.tolist() == pytest.approx(
+        [0.5 if q < 2 / 3 else 2 for q in law.quantiles.levels]
+    )
+    assert own is not None
+    assert own.ks is not None
+    assert own.ks_bound is not None
+    assert own.ks < own.ks_bound
+    assert "follows its law at finite step and not the limit's" in solution.notes[-1]
+
+
 def test_explosions_come_at_the_rate_of_the_chain(seed: int) -> None:
     """Of the paths alive at step 100 as many are lost by step 600 as the chain says."""
     fields: dict[str, Any] = {"dynamics": sgd(0.12), "n_paths": 60_000, "seed": seed}
@@ -145,6 +162,10 @@ NONE: dict[str, tuple[dict[str, Any], str]] = {
             "dynamics": sgd(6e-4, 1000),
         },
         "times as large",
+    ),
+    "next to two atoms": (
+        {"data": {"kind": "samples", "x": [1.0, 1.0], "y": [1.5, 0.5]}, "dynamics": sgd(0.49)},
+        "is resolved",
     ),
     "flow": ({"dynamics": {"kind": "sgf", "temperature": 0.05}, "n_steps": None, "duration": 0.1}, "'sgf'"),
     "descent": ({"dynamics": {"kind": "gd", "learning_rate": 0.05}}, "'gd'"),

@@ -7,6 +7,7 @@ import pytest
 from tests.solver.theory.discrete.chains import Array, few_points, simulated
 from tests.support.statistics import assert_fraction, assert_law, assert_mean, assert_variance
 
+from equipoise_solver.errors import LimitExceededError
 from equipoise_solver.theory.discrete import DiscreteLaw, SampleData, Training, discrete_law
 from equipoise_solver.theory.discrete.cells import refined
 from equipoise_solver.theory.discrete.minibatch import empirical_atoms
@@ -98,3 +99,40 @@ def test_laws_of_linear_regression_keep_their_closed_moments() -> None:
     exact = SampleData.from_lists([1.0, 2.0], [-0.6, -1.2])
     point = discrete_law(exact, depth=0, learning_rate=0.05, batch_size=1)
     assert refined(point, empirical_atoms(exact, 1)) is point
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "learning_rate", "batch_size"),
+    [([1.0, 1.0], [1.5, 0.5], 0.49, 1), ([1.0, -1.0], [1.5, -0.5], 0.5, 2)],
+)
+def test_moments_that_hang_on_the_cells_are_refused(
+    x: list[float], y: list[float], learning_rate: float, batch_size: int
+) -> None:
+    """Next to a law of two atoms steps stretch the width of the cells; means would be 0.2 and 3 % off."""
+    data = SampleData.from_lists(x, y)
+    with pytest.raises(LimitExceededError, match="is resolved"):
+        discrete_law(data, depth=1, learning_rate=learning_rate, batch_size=batch_size)
+
+
+@pytest.mark.parametrize(("x", "learning_rate"), [([1.0, 1.0], 0.4), ([1.0, 1.01], 0.5)])
+def test_moments_next_to_refused_ones_are_those_of_simulated_sgd(
+    x: list[float], learning_rate: float, rng: np.random.Generator
+) -> None:
+    """Where both numbers of cells agree, so does drawing indices, to 1e-3 of the standard deviation."""
+    data = SampleData.from_lists(x, [1.5, 0.5])
+    law = discrete_law(data, depth=1, learning_rate=learning_rate, batch_size=1)
+    n = 300_000
+    v = simulated(
+        data,
+        Training(learning_rate, 1),
+        depth=1,
+        start=rng.uniform(0.4, 1.5, n),
+        n_paths=n,
+        n_steps=120,
+        rng=rng,
+    )
+    assert law.mean is not None
+    assert law.variance is not None
+    assert np.all(np.isfinite(v))
+    deviation = math.sqrt(law.variance)
+    assert_mean(v, law.mean, resolves=0.02 * deviation, bias=1e-3 * deviation)
