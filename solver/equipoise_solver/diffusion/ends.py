@@ -37,6 +37,8 @@ Behaviour = Literal["reflecting", "absorbing"]
 _DECADES = (15, 30, 60, 100)
 _SETTLED = 1e-9
 _TRUSTED = 1e-10
+_GROWING = 1e-3
+_STEADY = 0.95  # Change per change of log z: a logarithm of z has 1, powers of it more, and 1/z has 0.54.
 _LARGE = 25.0  # exp(25) at 10^-100 is far beyond any logarithm.
 
 
@@ -55,6 +57,8 @@ class End:
         reason: why, a sentence.
         behaviour: "reflecting" or "absorbing" where it is reached, else None.
         settled: whether both rates are what they are at the end itself.
+        grows: whether the rates grow without bound, slower than by a power, as with a logarithm: the speed
+            density then falls or rises faster than all powers.
     """
 
     at: float
@@ -67,6 +71,7 @@ class End:
     reason: str
     behaviour: Behaviour | None = None
     settled: bool = True
+    grows: bool = False
 
     @property
     def absorbs(self) -> bool:
@@ -228,17 +233,32 @@ def _power_end(at: float, side: Side, rates: _Rates, behaviour: Behaviour) -> En
     signs = _sign(scale), _sign(speed), _sign(rates.measure)
     own = float(scale[-1]), float(speed[-1])
     settled = bool(abs(scale[-1] - scale[-2]) + abs(speed[-1] - speed[-2]) <= _SETTLED)
-    powers = _powers(at, own[0] - growth, own[1] - growth)
+    grows = _grows(scale) and _grows(speed)
+    powers = _beyond_powers(at) if grows else _powers(at, own[0] - growth, own[1] - growth)
     attracting = None if signs[0] is None else signs[0] < 0
     finite_speed = None if signs[1] is None else signs[1] < 0
     kind = _kind(signs)
     if kind == "undecided":
         reason = f"{powers}, but these exponents have not settled: they are too close to a border to decide."
     else:
-        about = "" if settled else " about, and the signs are beyond doubt"
+        about = "" if settled or grows else " about, and the signs are beyond doubt"
         reason = f"{powers}{about}: {_WHY[kind, bool(attracting)]}."
     chosen = behaviour if kind == "regular" else _forced(kind)
-    return End(at, side, kind, attracting, finite_speed, *own, reason, chosen, settled)
+    return End(at, side, kind, attracting, finite_speed, *own, reason, chosen, settled, grows)
+
+
+def _grows(values: Array) -> bool:
+    """Whether three values of an exponent grow at least as the logarithm of z does, and not to a limit."""
+    change = np.diff(values) / np.diff(np.log(_DECADES[1:]))
+    return bool(
+        np.all(np.abs(change) > _GROWING * np.abs(values[0]))
+        and change[1] * values[-1] > 0
+        and change[1] / change[0] > _STEADY
+    )
+
+
+def _beyond_powers(at: float) -> str:
+    return f"Towards {_name(at)} the exponents of the scale and the speed density grow without bound"
 
 
 def _powers(at: float, scale: float, speed: float) -> str:

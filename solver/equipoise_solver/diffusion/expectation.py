@@ -11,6 +11,8 @@ from equipoise_solver.diffusion.mesh import TO_EDGES, Flags, is_steep, slow_solu
 from equipoise_solver.diffusion.near_end import Array
 from equipoise_solver.diffusion.quadrature import WEIGHTS
 
+_NOTHING = -100.0  # The logarithm of what adds nothing to a moment; numbers may overflow and underflow there.
+
 
 class Expectation:
     """Averages over the law whose density in y is proportional to a Positive function of one order.
@@ -56,11 +58,14 @@ class Expectation:
         density, half = self.density, self.density.mesh.half
         steep = is_steep(density.slope, half)
         log = density.order[:, None] * density.mesh.within + density.rest + self._start[:-1, None]
+        reach = log.max(axis=1) + max(growth) * np.abs(density.mesh.nodes).max(axis=1)
+        values = np.where((reach < _NOTHING)[:, None], 0.0, values)
         weight = np.exp(log[~steep]) * (WEIGHTS * half[~steep, None])
         parts = [np.sum(weight * values[~steep], axis=1), self._steep(values, steep)]
         low, high = density.rates()
         tails = np.exp(self.log_tails) * np.array([low / (low - growth[0]), high / (high + growth[1])])
-        return math.fsum(np.concatenate([*parts, tails * edges[[0, -1]]]).tolist())
+        beyond = np.where(tails > 0, edges[[0, -1]], 0.0)
+        return math.fsum(np.concatenate([*parts, tails * beyond]).tolist())
 
     def _steep(self, values: Array, steep: Flags) -> Array:
         """Over steep panels, from the slow solution of p' + f' p = function."""

@@ -207,9 +207,11 @@ class StationaryDensity:
 
     @cached_property
     def highest_moment(self) -> float:
-        """E|X|^k exists for all k below this number; inf if all exist."""
-        ends = (self.profile.low, self.profile.high)
-        return min((-end.speed_rate for end in ends if math.isinf(end.at)), default=math.inf)
+        """E|X|^k exists for all k below this number; inf if all exist, nan if the tails have not settled."""
+        ends = [end for end in (self.profile.low, self.profile.high) if math.isinf(end.at) and not end.grows]
+        if not all(end.settled for end in ends):
+            return math.nan
+        return min((-end.speed_rate for end in ends), default=math.inf)
 
     def modes(self) -> tuple[float, ...]:
         """Local maxima of the density of x, ends included where it rises towards them.

@@ -34,6 +34,8 @@ def long_run_law(profile: Profile, spec: Diffusion, notes: list[str]) -> LongRun
         curve = LawDensity(x=x, p=density.density(x), cdf=density.cdf(x)) if density else _no_density()
     if density is not None and math.isfinite(density.highest_moment):
         notes.append(f"E|x|^k of the stationary law exists for k < {density.highest_moment:.6g} alone.")
+    elif density is not None and math.isnan(density.highest_moment):
+        notes.append("Which E|x|^k of the stationary law exist is not known: its tails do not settle.")
     levels = QUANTILE_LEVELS if density else np.empty(0)
     return LongRunLaw(
         outcome=law.kind,

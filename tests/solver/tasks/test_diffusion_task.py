@@ -152,6 +152,28 @@ def test_moments_that_do_not_exist_are_noted() -> None:
     assert any("E|x|^k" in note and "2.4" in note for note in solution.notes)
 
 
+ALL_MOMENTS: list[tuple[str, str, float, float]] = [
+    # log x is normal with mean -1/2 and variance 1/2.
+    ("-log(x)*x", "x", math.exp(-0.25), -math.expm1(-0.5)),
+    # Quadrature of exp(2*(integral of the drift)) with 20 digits.
+    ("-x/(1 + x^2)*log(2 + x^2)", "1", 0.87470939269383708, 0.58816935843752861),
+]
+
+
+@pytest.mark.parametrize(("drift", "noise", "mean", "variance"), ALL_MOMENTS)
+def test_tails_beyond_all_powers_have_all_moments(
+    drift: str, noise: str, mean: float, variance: float
+) -> None:
+    """Where the exponent of a tail grows without bound, as a logarithm, no power is the last."""
+    solution = ask(drift=drift, noise=noise, interval=[0, None])
+    law = solution.stationary
+    assert law is not None
+    assert law.mean == pytest.approx(mean, rel=1e-10)
+    assert law.variance == pytest.approx(variance, rel=1e-10)
+    assert law.moments_below is None
+    assert not any("E|x|^k" in note for note in solution.notes)
+
+
 def test_the_continuous_spectrum_is_noted() -> None:
     """Geometric Brownian motion has no rates but those from (m - s^2/2)^2/(2 s^2) on."""
     solution = ask(drift="-x", noise="x", interval=[0, None], spectrum={"n": 4})
