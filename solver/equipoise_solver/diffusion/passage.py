@@ -25,9 +25,12 @@ from equipoise_solver.diffusion.logarithms import Positive, integral_from_low, i
 from equipoise_solver.diffusion.mesh import is_steep
 from equipoise_solver.diffusion.near_end import Array
 from equipoise_solver.diffusion.profile import Profile, require_decided
-from equipoise_solver.errors import InvalidModelError
+from equipoise_solver.errors import InvalidModelError, LimitExceededError
 
 _LOG_TWO = math.log(2.0)
+_STEEPEST = 1e250  # Of the slope of the scale: beyond, its powers are no numbers.
+_SCAN = 1001
+_MISSING = 1e-12  # Part of the mean time that may pass on a way that is left out.
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def passage_time(
     Raises:
         InvalidModelError: no level, levels out of order, or an end as level that is never reached.
         UnsupportedCombinationError: an end that matters is undecided.
+        LimitExceededError: drift or noise at the start are beyond numbers, or so is the time.
     """
     diffusion = profile.line.diffusion
     ends = low == diffusion.low, high == diffusion.high
@@ -76,9 +80,46 @@ def passage_time(
             )
     if low is None and high is None:
         raise InvalidModelError("low", given=None, allowed="at least one level, low or high")
+    nearer, missing = _from_where_numbers_go(profile, start)
     if low is not None and high is not None:
-        return _out_of(profile, start, *inner)
-    return _to_level(profile, start, level=inner[0] if high is None else inner[1], upwards=low is None)
+        found = _out_of(profile, nearer, *inner)
+    else:
+        level = inner[0] if high is None else inner[1]
+        found = _to_level(profile, nearer, level=level, upwards=low is None)
+    broken = math.isnan(found.log_mean) or (math.isfinite(found.log_mean) and math.isnan(found.variance))
+    if broken or not missing <= _MISSING * found.mean:
+        raise _beyond_numbers(start)
+    return found
+
+
+def _from_where_numbers_go(profile: Profile, start: float) -> tuple[float, float]:
+    """The start, or the farthest point on the way from an entrance at which drift and noise are numbers.
+
+    Returns:
+        The point, and about how long the way to it takes, [time]: the drift decides there.
+    """
+    line = profile.line
+    y = profile.y_of(start, field="start")
+    if abs(float(line.slope(np.array(y)))) < _STEEPEST:
+        return start, 0.0
+    end = profile.low if y < profile.mesh.edges[0] else profile.high
+    way = np.linspace(profile.mesh.edges[0 if end is profile.low else -1], y, _SCAN)
+    seen = np.abs(line.slope(way)) < _STEEPEST
+    if end.kind != "entrance" or not seen[0]:
+        raise _beyond_numbers(start)
+    nearer = way[np.argmin(seen) - 1]
+    x = float(line.coordinate.value(nearer))
+    drift = abs(float(line.coefficients(np.array([nearer]))[0][0]))
+    return x, abs(float(line.coordinate.jacobian(nearer))) / drift
+
+
+def _beyond_numbers(start: float) -> LimitExceededError:
+    return LimitExceededError(
+        "start",
+        given=f"start={start:.12g}, from where the time is beyond 64-bit numbers",
+        allowed="drift and noise that stay numbers on the way",
+        remedy="Start nearer to the level.",
+    )
 
 
 def _out_of(profile: Profile, start: float, low: float | None, high: float | None) -> PassageTime:

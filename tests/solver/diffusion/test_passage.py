@@ -16,7 +16,7 @@ from equipoise_solver.diffusion.escape import escape, fixed_points
 from equipoise_solver.diffusion.passage import PassageTime, passage_time
 from equipoise_solver.diffusion.problem import from_expressions
 from equipoise_solver.diffusion.profile import Profile, profile_of
-from equipoise_solver.errors import InvalidModelError
+from equipoise_solver.errors import InvalidModelError, LimitExceededError
 
 INF = math.inf
 LINE, HALF = (-INF, INF), (0.0, INF)
@@ -256,3 +256,22 @@ def test_fixed_points_of_a_drift() -> None:
         escape(ready("-x", "0.2"), 0.0, direction="high")
     with pytest.raises(InvalidModelError, match="well"):
         escape(ready("1 + x^2", "0.2"), 0.0, direction="high")
+
+
+def test_starts_beyond_all_numbers_next_to_an_entrance() -> None:
+    """With drift 1 - e^x the mean time from x down to 1 is 1/e - e^-x + (e^-2 - e^-2x)/4, from anywhere."""
+    profile = profile_of(from_expressions("1 - exp(x)", "1"))
+    found = [passage_time(profile, x, low=1.0) for x in (2.0, 700.0, 1000.0, 1e5)]
+    assert found[0].mean == pytest.approx(
+        math.exp(-1) - math.exp(-2) + (math.exp(-2) - math.exp(-4)) / 4, rel=1e-12
+    )
+    for one in found[1:]:
+        assert one.mean == pytest.approx(math.exp(-1) + math.exp(-2) / 4, rel=1e-12)
+        assert one.variance == pytest.approx(found[1].variance, rel=1e-12)
+
+
+def test_starts_beyond_all_numbers_are_refused_elsewhere() -> None:
+    """Next to an exit paths do not come back from there."""
+    profile = profile_of(from_expressions("exp(x)", "1"))
+    with pytest.raises(LimitExceededError, match="start=1000"):
+        passage_time(profile, 1000.0, low=1.0)
