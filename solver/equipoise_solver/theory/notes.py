@@ -8,7 +8,11 @@ ONE_SECTOR = (
     "Only the sector with the sign of E[xy] holds a stationary law: paths that start with the other sign, "
     "or at v = 0, end at 0, so in general the start mixes this law with an atom there."
 )
-NO_BARRIER = "Weight decay makes v = 0 attracting and no barrier shields a learned state: all mass ends at 0."
+NO_BARRIER = (
+    "Weight decay makes v = 0 attracting and the formal density of v has no maximum away from 0: all mass "
+    "ends at 0. In the coordinate of constant noise there may still be a barrier, behind which runs linger "
+    "on their way: its place, height and mean time are those of the escape."
+)
 METASTABLE = (
     "Weight decay makes v = 0 attracting: the only true stationary law is the atom there. Density, cdf, "
     "quantiles, moments and mode are those of the learned state in local equilibrium, conditional on being "
