@@ -111,7 +111,8 @@ def _basis(points: Array, weights: Array) -> Array:
     first, second = (hermite_e.hermevander(axis, DEGREE) for axis in _whitened(points, weights).T)
     values = np.stack([first[:, i] * second[:, j] for i, j in _PAIRS], axis=1)
     values /= np.sqrt(weights @ values**2 + _TINY)
-    _, singular, right = np.linalg.svd(np.sqrt(weights)[:, None] * values, full_matrices=False)
+    triangle = np.linalg.qr(np.sqrt(weights)[:, None] * values, mode="r")  # The long factor is not needed.
+    _, singular, right = np.linalg.svd(triangle, full_matrices=False)
     rank = int(np.sum(singular > _RANK * singular[0]))
     result: Array = values @ (right[:rank].T / singular[:rank])
     return result
