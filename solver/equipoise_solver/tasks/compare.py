@@ -13,6 +13,7 @@ from equipoise_solver.ensembles.edges import default_edges
 from equipoise_solver.specs import SGD, Compare, CompareSolution, Distance, spec_hash
 from equipoise_solver.tasks.data import moments_of
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
+from equipoise_solver.tasks.escaping import escaping_note, sample_of
 from equipoise_solver.tasks.finite_step import describe_finite_step, finite_step_law
 from equipoise_solver.tasks.stationary import describe_law, exact_law
 from equipoise_solver.tasks.work import Cost, LoadDataset
@@ -64,6 +65,7 @@ class CompareWork:
         own = finite_step_law(self.spec, load_dataset=self._load_dataset)
         law, reason = (None, own) if isinstance(own, str) else (own, None)
         from_own = None if law is None else distance(law, result)
+        escaping = () if law is None else escaping_note(law, sample_of(law, result))
         return CompareSolution(
             spec=self.spec,
             spec_hash=spec_hash(self.spec),
@@ -76,7 +78,7 @@ class CompareWork:
             distance=from_limit,
             finite_step=None if law is None else describe_finite_step(law, self.spec.grid),
             finite_step_distance=from_own,
-            notes=(*_notes(self.spec), reason or which_law(from_limit, from_own)),
+            notes=(*_notes(self.spec), *escaping, reason or which_law(from_limit, from_own)),
         )
 
 
@@ -86,21 +88,21 @@ def distance(law: StationaryLaw | DiscreteLaw, result: EnsembleResult) -> Distan
     The sample is n_averaged independent paths, each observed at many times. Its distribution function is the
     conditional mean, given the paths, of the empirical function of one random time per path; by Jensen's
     inequality averaging does not widen the gap in the convex order, so the bound of Dvoretzky, Kiefer,
-    Wolfowitz and Massart for n_averaged independent values is a cautious one.
+    Wolfowitz and Massart for n_averaged independent values is a cautious one. A law given |v| <= ceiling is
+    compared with the samples up to there, and with as large a share of the paths.
     """
-    n = result.n_averaged
-    total = int(result.counts.sum()) + result.underflow + result.overflow
-    exact = _probability_below(law, result.edges)
-    if n == 0 or total == 0 or not np.all(np.isfinite(exact)):
+    sample = sample_of(law, result)
+    exact = None if sample is None else _probability_below(law, sample.edges)
+    n = result.n_averaged if sample is None else int(sample.share * result.n_averaged)
+    if n == 0 or sample is None or exact is None or not np.all(np.isfinite(exact)):
         return Distance(ks=None, ks_bound=None, n_effective=n, wasserstein=None, mean_z=None)
-    simulated = (result.underflow + np.concatenate([[0], np.cumsum(result.counts)])) / total
-    gap = np.abs(simulated - exact)
+    gap = np.abs(sample.below - sample.conditioned(exact))
     return Distance(
-        ks=float(gap[_is_clear(law, result.edges)].max()),
+        ks=float(gap[_is_clear(law, sample.edges)].max()),
         ks_bound=math.sqrt(math.log(2 / KS_ERROR) / (2 * n)),
         n_effective=n,
-        wasserstein=float(np.trapezoid(gap, result.edges)),
-        mean_z=_mean_z(law, result),
+        wasserstein=float(np.trapezoid(gap, sample.edges)),
+        mean_z=_mean_z(law, result) if sample.beyond == 0 else None,
     )
 
 
@@ -109,6 +111,7 @@ def which_law(limit: Distance, own: Distance | None) -> str:
     if own is None or own.ks is None or own.ks_bound is None or limit.ks is None:
         return "Which law the simulation follows is not decided: a distance is missing."
     near_own, near_limit = own.ks <= own.ks_bound, limit.ks <= own.ks_bound
+    equally = abs(own.ks - limit.ks) < own.ks_bound
     gaps = f"KS {own.ks:.3g} from its law at finite step, {limit.ks:.3g} from the limit's"
     gaps = f"{gaps}, bound {own.ks_bound:.3g}"
     match near_own, near_limit:
@@ -118,8 +121,9 @@ def which_law(limit: Distance, own: Distance | None) -> str:
             return f"The sample is too small to tell the law at finite step from the limit's: {gaps}."
         case False, True:
             return f"Simulated SGD follows the limit's law and not that at finite step: {gaps}."
-    nearer = "that at finite step" if own.ks < limit.ks else "the limit's"
-    return f"Simulated SGD follows neither law within chance, {nearer} is nearer: {gaps}."
+    nearer = "that at finite step is nearer" if own.ks < limit.ks else "the limit's is nearer"
+    nearer = "both are equally far within it" if equally else nearer
+    return f"Simulated SGD follows neither law within chance, {nearer}: {gaps}."
 
 
 def _is_clear(law: StationaryLaw | DiscreteLaw, edges: NDArray[np.float64]) -> NDArray[np.bool_]:
