@@ -132,6 +132,10 @@ class Precise:
             size = self._context.mag(self._context.log(abs(base))) + self._context.mag(exponent)
             if size > _MOST_BITS:
                 raise OverflowError
+        elif base and exponent:
+            return base
+        elif exponent > 0:  # mpmath would write out an exponent of a billion digits.
+            return self._context.mpf(0)
         return base**exponent
 
 

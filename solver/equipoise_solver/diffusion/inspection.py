@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Flags = NDArray[np.bool_]
 _SURE = 40.0  # |y| up to which numbers neither overflow nor underflow for reasons of size alone.
 _LEAST = 1e-290  # Below 2e-308 numbers lose digits.
+_NOTHING = 1e-12
+_THIRDS = 120  # (2/3)**90 = 1e-16
 _DIP = 0.1
 _NEXT = 1e-3
 _POINTS = 129
@@ -84,11 +86,12 @@ def _check_values(diffusion: Diffusion, coordinate: Coordinate, field: str, tree
     if wrong.size == 0 or _precise(diffusion, coordinate, tree, _central(wrong)) is not None:
         return
     x = float(coordinate.value(np.array(_central(wrong))))
+    x = _rounded(diffusion, x, lambda x: ~np.isfinite(diffusion.tree_near(tree, math.nan, x).total))
     part = tree.culprit({**diffusion.parameters, VARIABLE: x})
     place = f" (character {part.place} of the expression)" if part is not None else ""
     raise InvalidModelError(
         field,
-        given=f"no finite number at x = {_rounded(diffusion, x):.12g}{place}",
+        given=f"no finite number at x = {_text(x)}{place}",
         allowed="an expression with a value everywhere inside the interval",
         remedy="Narrow the interval, or mend the expression.",
     )
@@ -105,10 +108,44 @@ def _precise(diffusion: Diffusion, coordinate: Coordinate, tree: Node, y: float)
     return precise.value(tree, point, precise.number(float(rest[0])))
 
 
-def _rounded(diffusion: Diffusion, x: float) -> float:
-    """x without digits that come from rounding."""
-    x = float(f"{x:.7g}")
-    return 0.0 if diffusion.low < 0 < diffusion.high and abs(x) < 1e-12 else x
+def _rounded(diffusion: Diffusion, x: float, badness: Callable[[Array], Array]) -> float:
+    """x with the fewest digits at which the expression is no better than at x itself."""
+    x = _worst(diffusion, x, badness)
+    found = badness(np.array([x]))[0]
+    plain = [0.0] if abs(x) < _NOTHING else []
+    for shorter in [*plain, *(float(f"{x:.{digits}g}") for digits in range(1, 17))]:
+        if diffusion.low < shorter < diffusion.high and badness(np.array([shorter]))[0] >= found:
+            return shorter
+    return x
+
+
+def _worst(diffusion: Diffusion, x: float, badness: Callable[[Array], Array]) -> float:
+    """The place next to x where badness is largest, by nested intervals."""
+    reach = _NEXT * max(abs(x), _NEXT)
+    left, right = max(diffusion.low, x - reach), min(diffusion.high, x + reach)
+    for _ in range(_THIRDS):
+        points = np.array([left, (2.0 * left + right) / 3.0, x, (left + 2.0 * right) / 3.0, right])
+        bad = badness(points)
+        if bad[1] == bad[3]:
+            break
+        left, right = (left, points[3]) if bad[1] > bad[3] else (points[1], right)
+        middle = 0.5 * (left + right)
+        x = middle if badness(np.array([middle]))[0] >= bad[2] else x
+    return float(x)
+
+
+def _text(x: float) -> str:
+    """A number with all its digits, 0 as 0."""
+    return repr(x).removesuffix(".0")
+
+
+def _smallness(diffusion: Diffusion, tree: Node) -> Callable[[Array], Array]:
+    """-|expression| as a function of x."""
+
+    def smallness(x: Array) -> Array:
+        return np.asarray(-np.abs(diffusion.tree_near(tree, math.nan, x).total))
+
+    return smallness
 
 
 def _check_poles(diffusion: Diffusion, coordinate: Coordinate, field: str, tree: Node) -> None:
@@ -117,10 +154,11 @@ def _check_poles(diffusion: Diffusion, coordinate: Coordinate, field: str, tree:
     pole = _first_zero(_inverse_size(tree, diffusion, coordinate), y, turns)
     if pole is None:
         return
-    x = _rounded(diffusion, float(coordinate.value(np.array(pole))))
+    smallness = _smallness(diffusion, tree)
+    x = _rounded(diffusion, float(coordinate.value(np.array(pole))), lambda x: -smallness(x))
     raise InvalidModelError(
         field,
-        given=f"infinite at x = {x:.12g}",
+        given=f"infinite at x = {_text(x)}",
         allowed="an expression that divides by zero nowhere inside the interval",
         remedy=_split(diffusion, x),
     )
@@ -135,10 +173,10 @@ def _check_zeros(diffusion: Diffusion, coordinate: Coordinate) -> None:
         zero = _first_zero(_size(tree, diffusion, coordinate), y, turns)
     if zero is None:
         return
-    x = _rounded(diffusion, float(coordinate.value(np.array(zero))))
+    x = _rounded(diffusion, float(coordinate.value(np.array(zero))), _smallness(diffusion, tree))
     raise InvalidModelError(
         "noise",
-        given=f"0 at x = {x:.12g}",
+        given=f"0 at x = {_text(x)}",
         allowed="noise that vanishes nowhere inside the interval",
         remedy=_split(diffusion, x),
     )
@@ -157,7 +195,7 @@ def _plain_zero(diffusion: Diffusion, coordinate: Coordinate, tree: Node) -> flo
 
 def _split(diffusion: Diffusion, x: float) -> str:
     low, high = diffusion.low, diffusion.high
-    return f"The interval splits there: take ({low:.12g}, {x:.12g}) or ({x:.12g}, {high:.12g})."
+    return f"The interval splits there: take ({_text(low)}, {_text(x)}) or ({_text(x)}, {_text(high)})."
 
 
 def _turns(diffusion: Diffusion, coordinate: Coordinate, tree: Node, y: Array, value: Array) -> Array:
