@@ -117,6 +117,8 @@ def which_law(limit: Distance, own: Distance | None) -> str:
     match near_own, near_limit:
         case True, False:
             return f"Simulated SGD follows its law at finite step and not the limit's: {gaps}."
+        case True, True if own.ks == limit.ks:
+            return f"Simulated SGD is as near to the law at finite step as to the limit's: {gaps}."
         case True, True:
             return f"The sample is too small to tell the law at finite step from the limit's: {gaps}."
         case False, True:

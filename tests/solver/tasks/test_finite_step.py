@@ -233,6 +233,9 @@ def test_phases_without_density_are_answers() -> None:
     assert sparse.finite_step is not None
     assert sparse.finite_step.phase == "sparse"
     assert [atom.mass for atom in sparse.finite_step.atoms] == [1.0]
+    assert sparse.finite_step.explosion_rate == 0
+    assert 1 < sparse.simulation.n_diverged < 40  # Before v dies out.
+    assert any("before v has died out, runs may explode" in note for note in sparse.finite_step.notes)
     exact = compare(
         data={"kind": "gaussian", "slope": 0.7, "noise_std": 0.0},
         n_paths=64,
@@ -257,6 +260,7 @@ def test_phases_without_density_are_answers() -> None:
     [
         (0.2, 0.01, "follows its law at finite step and not the limit's"),
         (0.02, 0.01, "too small"),
+        (0.01, 0.01, "as near to the law at finite step as to the limit's"),
         (0.01, 0.2, "follows the limit's law and not"),
         (0.4, 0.2, "neither law within chance, that at finite step is nearer"),
         (0.2, 0.4, "neither law within chance, the limit's is nearer"),

@@ -26,6 +26,10 @@ from equipoise_solver.theory.laws import Atom
 
 Array = NDArray[np.float64]
 
+SPARSE = (
+    "An explosion rate of 0 is that of runs next to v = 0, where all runs that last end: before v has died "
+    "out, runs may explode."
+)
 FEW_ATOMS = "Minibatches map a few values of v to each other, and all runs that last come to them."
 _UNRESOLVED_RATE = 1e-15
 # The survival of a run jumps where one more minibatch lets it escape, which panels do not resolve.
@@ -80,7 +84,7 @@ def _two_layers(data: Data, run: Training) -> DiscreteLaw:
     if slope is not None and slope > 0 and run.weight_decay == 0:
         return _two_layers_interpolating(blank, ahead, run, sign * slope)
     if blank.lyapunov_exponent <= 0:
-        return replace(_at(blank, 0.0), phase="sparse")
+        return replace(_at(blank, 0.0), phase="sparse", notes=(SPARSE,))
     atoms = None
     if isinstance(ahead, SampleData):
         atoms = empirical_atoms(ahead, run.batch_size)
@@ -127,7 +131,7 @@ def _two_layers_interpolating(blank: DiscreteLaw, data: Data, run: Training, slo
     """y = slope*x: v = slope stays where it is, and draws runs in if E log|1 - 4 eta A slope| < 0."""
     draws_in = factor_of_deviations(data, run, stretch=2.0 * abs(slope)).mean_log() < 0
     if not draws_in and blank.lyapunov_exponent <= 0:
-        return replace(_at(blank, 0.0), phase="sparse")
+        return replace(_at(blank, 0.0), phase="sparse", notes=(SPARSE,))
     if not draws_in:
         raise UnsupportedCombinationError(
             "learning_rate",
