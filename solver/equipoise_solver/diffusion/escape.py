@@ -47,6 +47,7 @@ class Escape:
         log_kramers_time: its logarithm.
         ratio: exact over Kramers' time, tends to 1 as the barrier grows. Where paths may be lost on the other
             side the exact time is the inverse rate towards this one, mean/probability.
+        behind: wells on the other side, [state]: the exact time counts stays there, Kramers' does not.
     """
 
     well: float
@@ -57,6 +58,7 @@ class Escape:
     kramers_time: float
     log_kramers_time: float
     ratio: float
+    behind: tuple[float, ...]
 
 
 def fixed_points(profile: Profile) -> tuple[FixedPoint, ...]:
@@ -120,7 +122,8 @@ def escape(
     kramers = math.exp(log_kramers) if log_kramers < 709.0 else math.inf
     log_exact = passage.log_mean - passage.log_probability
     ratio = math.exp(log_exact - log_kramers) if log_exact < math.inf else math.inf
-    return Escape(bottom.x, saddle.x, target, barrier, passage, kramers, log_kramers, ratio)
+    behind = tuple(points[j].x for j in wells if (j < k if upwards else j > k))
+    return Escape(bottom.x, saddle.x, target, barrier, passage, kramers, log_kramers, ratio, behind)
 
 
 def _barrier(profile: Profile, well: float, saddle: float) -> float:

@@ -74,10 +74,10 @@ class DiffusionWork:
             stationary=part("stationary", lambda: long_run_law(profile, spec, notes)),
             hitting=part("hitting", lambda: splitting(profile, spec)),
             passage_time=part("passage_time", lambda: passage_times(profile, spec, notes)),
-            escape=part("escape", lambda: escape_time(profile, spec)),
+            escape=part("escape", lambda: escape_time(profile, spec, notes)),
             quasi_stationary=part("quasi_stationary", lambda: survival_law(profile, spec, notes)),
             spectrum=part("spectrum", lambda: relaxation(profile, spec, notes)),
-            evolve=part("evolve", lambda: evolution(profile, spec)),
+            evolve=part("evolve", lambda: evolution(profile, spec, notes)),
             notes=tuple(notes),
         )
 

@@ -22,7 +22,7 @@ _CUT = 1e-6
 """Largest density in that coordinate, over its integral, at the first and the last of these places."""
 
 
-def evolution(profile: Profile, spec: Diffusion) -> Evolution | None:
+def evolution(profile: Profile, spec: Diffusion, notes: list[str]) -> Evolution | None:
     """The law at the times asked."""
     wanted = spec.evolve
     if wanted is None:

@@ -108,13 +108,20 @@ def _times(laws: list[PassageLaw]) -> Array:
     return np.geomspace(first, last, N_TIMES)
 
 
-def escape_time(profile: Profile, spec: Diffusion) -> EscapeTime | None:
+def escape_time(profile: Profile, spec: Diffusion, notes: list[str]) -> EscapeTime | None:
     """The mean time out of a well, beside Kramers' formula."""
     wanted = spec.escape
     if wanted is None:
         return None
     with asked("escape", ("well", "direction", "target")):
         found = escape(profile, wanted.well, direction=wanted.direction, target=wanted.target)
+    if found.behind:
+        wells = " and ".join(f"x = {x:.6g}" for x in found.behind)
+        notes.append(
+            f"escape.mean includes stays in the wells on the other side ({wells}), from which paths come "
+            "back; Kramers' formula does not, and `ratio` compares the two. "
+            "For the stay in this well alone ask for passage_time with a level on each side."
+        )
     return EscapeTime(
         well=found.well,
         saddle=found.saddle,

@@ -257,6 +257,14 @@ def test_escape_stands_beside_kramers() -> None:
     assert found.mean == pytest.approx(found.ratio * found.kramers, rel=1e-10)
 
 
+def test_escape_from_between_two_wells_is_noted() -> None:
+    """The mean time over one saddle counts the stays behind the other; a well at the side has none there."""
+    three: dict[str, Any] = {"drift": "-(x^5 - 5*x^3 + 4*x)", "noise": "sqrt(0.5)", "stationary": None}
+    solution = ask(**three, escape={"well": 0.0, "direction": "high"})
+    assert any("x = -2" in note and "Kramers" in note for note in solution.notes)
+    assert not ask(**three, escape={"well": -2.0, "direction": "high"}).notes
+
+
 def test_both_wells_are_modes() -> None:
     """The density of a double well has its maxima at the two wells."""
     law = ask(**WELLS).stationary
