@@ -32,12 +32,19 @@ def require_resolvable(learning_rate: float, *, pull: float, relative_spread: fl
     Raises:
         LimitExceededError: a relaxation of more than 1/LEAST_PULL steps, or a law narrower than LEAST_SPREAD.
     """
-    if pull < LEAST_PULL or relative_spread < LEAST_SPREAD:
+    if pull < LEAST_PULL:
         raise LimitExceededError(
             "learning_rate",
             given=learning_rate,
-            allowed=f"relaxation within {1 / LEAST_PULL:.0e} steps, fluctuations above {LEAST_SPREAD:g} of v",
+            allowed=f"relaxation within {1 / LEAST_PULL:.0e} steps",
             remedy="At so small a step the law is that of the SDE limit: use `stationary`.",
+        )
+    if relative_spread < LEAST_SPREAD:
+        raise LimitExceededError(
+            "learning_rate",
+            given=learning_rate,
+            allowed=f"fluctuations above {LEAST_SPREAD:g} of v",
+            remedy="The noise at the minimum is so small that all v of the law are equal to six digits.",
         )
 
 

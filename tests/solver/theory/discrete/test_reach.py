@@ -58,6 +58,13 @@ def test_steps_too_small_to_resolve_are_refused(depth: int, data: GaussianData |
     assert caught.value.field == "learning_rate"
 
 
+def test_laws_too_narrow_by_want_of_noise_are_refused_for_that() -> None:
+    """At a step of usual size the reason is the noise, not the step."""
+    with pytest.raises(LimitExceededError, match="noise at the minimum") as caught:
+        discrete_law(GaussianData(1.0, 1e-7), depth=1, learning_rate=0.1, batch_size=1)
+    assert "SDE" not in str(caught.value)
+
+
 @pytest.mark.parametrize("depth", [0, 1])
 def test_one_pair_with_weight_decay_rests_where_descent_does(depth: int) -> None:
     """The atom is the fixed point of gradient descent, found by iterating it."""
