@@ -55,6 +55,15 @@ class StepMaps:
         )
         return result
 
+    def slopes(self, v: Array) -> Array:
+        """Derivatives of the maps at v, shape (v.size, minibatch)."""
+        pull = self.step * self.atoms.squares
+        if not self.depth:
+            return np.broadcast_to(self.retention - pull, (v.size, pull.size))
+        factor = self.retention - pull * v[:, None] + self.step * self.atoms.products
+        result: Array = factor * (factor - 2.0 * pull * v[:, None])
+        return result
+
 
 def finite_orbit(maps: StepMaps, start: Array) -> tuple[Array, Array] | None:
     """Places and masses, shape (n,), of a law of at most MOST_POINTS atoms; None if it is no such law.
@@ -70,6 +79,10 @@ def finite_orbit(maps: StepMaps, start: Array) -> tuple[Array, Array] | None:
     if places is None or np.any(_distance(places, ends) > 1e2 * ROUNDING * _size(places)):
         return None
     masses = _stationary(maps, places)
+    with np.errstate(divide="ignore"):
+        growth = float(masses @ np.log(np.abs(maps.slopes(places))) @ maps.atoms.weights)
+    if not growth < 0:  # It repels: paths were on it by exact hits alone.
+        return None
     kept = masses > _NEGLIGIBLE
     return places[kept], masses[kept] / float(np.sum(masses[kept]))
 

@@ -7,6 +7,8 @@ import pytest
 from tests.solver.theory.discrete.chains import few_points, simulated
 
 from equipoise_solver.theory.discrete import SampleData, Training, discrete_law
+from equipoise_solver.theory.discrete.minibatch import empirical_atoms
+from equipoise_solver.theory.discrete.orbits import StepMaps, finite_orbit
 
 CASES: dict[str, tuple[list[float], list[float], int, float, list[float], list[float]]] = {
     # v (2.5 - v)**2 takes 1/2 to 2 and 2 to 1/2; v (1.5 - v)**2 takes both to 1/2.
@@ -62,6 +64,17 @@ def test_a_cantor_law_and_a_broad_one_have_no_atoms() -> None:
     cantor = SampleData.from_lists([1.0, 1.0], [1.0, -1.0])
     assert not discrete_law(cantor, depth=0, learning_rate=0.45, batch_size=1).atoms
     assert not discrete_law(few_points(), depth=1, learning_rate=0.05, batch_size=1).atoms
+
+
+def test_a_fixed_point_that_repels_is_no_law() -> None:
+    """v = 4 stays under v (3 - v)**2 and v (2 - v/4)**2, and 1 is taken there; but slopes are 9 and -1."""
+    data = SampleData.from_lists([1.0, 0.5], [2.0, 2.0])
+    maps = StepMaps(empirical_atoms(data, 1), 1.0, 1.0, 1)
+    at = np.array([4.0])
+    assert maps.images(at).tolist() == [[4.0, 4.0]]
+    rise = (maps.images(at + 1e-6) - maps.images(at - 1e-6)) / 2e-6
+    assert maps.slopes(at) == pytest.approx(rise, abs=1e-6)
+    assert finite_orbit(maps, at) is None
 
 
 @pytest.mark.parametrize("depth", [0, 1])
