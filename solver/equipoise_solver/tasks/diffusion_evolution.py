@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from equipoise_solver.diffusion.evolution import evolve
 from equipoise_solver.diffusion.profile import Profile
-from equipoise_solver.errors import InvalidModelError
+from equipoise_solver.errors import InvalidModelError, LimitExceededError
 from equipoise_solver.expressions import VARIABLE, parse
 from equipoise_solver.specs import Diffusion, Evolution, Evolve
 from equipoise_solver.tasks.diffusion_parts import asked
 
 Array = NDArray[np.float64]
+COARSE, UNRESOLVED = 0.005, 0.1
+"""Errors of the distribution function from which on a note says so, and nothing is answered."""
 MOST_NODES = 400
 """So many values of x are returned, at most."""
 _SCAN = np.linspace(-60.0, 60.0, 24_001)
@@ -39,6 +41,14 @@ def evolution(profile: Profile, spec: Diffusion, notes: list[str]) -> Evolution 
             above=wanted.high,
             n_cells=wanted.n_cells,
         )
+    worst = float(found.grid_error.max())
+    if not worst <= UNRESOLVED:
+        raise _unresolved(worst, found.times[int(np.argmax(found.grid_error))])
+    if worst > COARSE:
+        notes.append(
+            f"evolve is not resolved: its grid leaves errors of about {worst:.2g} in the cdf. "
+            "Raise n_cells, start nearer to where the process lives, or set levels."
+        )
     n_shown = min(MOST_NODES, found.x.size)
     chosen = np.linspace(0, found.x.size - 1, n_shown).round().astype(np.intp)
     return Evolution(
@@ -52,6 +62,15 @@ def evolution(profile: Profile, spec: Diffusion, notes: list[str]) -> Evolution 
         mass_error=found.mass_error,
         grid_error=found.grid_error,
         time_error=found.time_error,
+    )
+
+
+def _unresolved(error: float, time: float) -> LimitExceededError:
+    return LimitExceededError(
+        "evolve",
+        given=f"a law that the grid does not resolve: its error at time {time:.6g} is about {error:.2g}",
+        allowed=f"errors up to {UNRESOLVED} of the distribution function",
+        remedy="Raise n_cells, start nearer to where the process lives, or ask for later times alone.",
     )
 
 

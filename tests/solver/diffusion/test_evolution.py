@@ -205,3 +205,15 @@ def test_refusals(name: str) -> None:
     """A start outside, a density without mass 1, times out of order, silly grids and levels are refused."""
     with pytest.raises(InvalidModelError, match=name):
         REFUSED[name]()
+
+
+@pytest.mark.parametrize("start", [20.0, 100.0, 1e4])
+def test_the_error_of_the_grid_is_honest_along_a_way_from_far(start: float) -> None:
+    """Ornstein and Uhlenbeck from far: what cells do not resolve on the way is seen by the estimate."""
+    times = np.array([0.1, 1.0, 3.0, 8.0])
+    found = evolve(from_expressions("-x", "sqrt(2)"), start, times)
+    keep = np.exp(-times)
+    z = (found.x - start * keep[:, None]) / np.sqrt(1 - keep[:, None] ** 2)
+    gap = np.max(np.abs(found.cdf - ndtr(z)), axis=1)
+    assert np.all(gap <= 1.2 * found.grid_error + found.time_error)
+    assert np.all(found.grid_error <= 10 * gap + 2 * found.time_error + 1e-6)

@@ -323,6 +323,19 @@ def test_what_is_lost_over_time() -> None:
     assert np.all(evolution.x < 1)
 
 
+def test_laws_that_the_grid_does_not_resolve_are_noted_or_left_out() -> None:
+    """From far away the grid is too coarse for the way: a note says so, and worse is no answer."""
+    linear: dict[str, Any] = {"drift": "-x", "noise": "sqrt(2)", "stationary": None}
+    near = ask(**linear, evolve={"start": 3.0, "times": [1.0]})
+    assert near.evolve is not None
+    assert not near.notes
+    late = ask(**linear, evolve={"start": 100.0, "times": [3.0]})
+    assert late.evolve is None or any("not resolved" in note for note in late.notes)
+    far = ask(**linear, evolve={"start": 1e4, "times": [1.0]})
+    assert far.evolve is None
+    assert any(note.startswith("evolve is left out: a law that the grid") for note in far.notes)
+
+
 def test_parts_that_were_not_asked_for_are_null() -> None:
     """Without wishes there are the ends and the law; `stationary: null` leaves that out too."""
     solution = ask(**ORNSTEIN, stationary=None)
