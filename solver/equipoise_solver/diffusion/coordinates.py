@@ -28,6 +28,7 @@ _NOTHING = 1e-16  # A slope that changes no integral.
 _SLOPE_ERROR = 1e-11  # From which error of the slope on digits that cancel are computed again.
 _CENTRAL = 0.5  # |y| next to the center of a coordinate.
 _FAR = 10.0  # Times center and scale: where x - center says no more than x.
+_TINY = 1e-6  # Of a scale that panels around a zero of the drift at a simple number would miss.
 _MANY = 50  # A drift with so many zeros has no scale of its own.
 
 
@@ -267,6 +268,11 @@ def _suited(diffusion: Diffusion) -> Coordinate:
     y = y[np.abs(y) < 40.0]
     drift, _ = Line(diffusion, plain).coefficients(y)
     turns = np.flatnonzero(np.sign(drift[1:]) * np.sign(drift[:-1]) < 0)
+    zeros = y[drift == 0]
+    if turns.size == 0 and zeros.size == 1 and plain.kind == "none":
+        center = float(plain.value(zeros)[0])
+        width = _width(diffusion, center)
+        return Coordinate(diffusion.low, diffusion.high, center, width) if width < _TINY else plain
     if not 0 < turns.size < _MANY:
         return plain
     first, last = zoom(

@@ -184,6 +184,28 @@ def test_the_continuous_spectrum_is_noted() -> None:
     assert any("continuous from 1.125" in note for note in solution.notes)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-8, 1e-12, 1e-50])
+def test_the_unit_of_x_does_not_matter(scale: float) -> None:
+    """Student's law with 3 degrees of freedom, of variance c^2 and rate 1, at any scale c of the noise."""
+    solution = ask(
+        drift="-x",
+        noise="sqrt(c*c + x^2)",
+        params={"c": scale},
+        passage_time={"start": 0, "high": 4 * scale, "times": [300]},
+        spectrum={},
+    )
+    law, passage, spectrum = solution.stationary, solution.passage_time, solution.spectrum
+    assert law is not None
+    assert passage is not None
+    assert spectrum is not None
+    assert law.variance == pytest.approx(scale**2, rel=1e-9)
+    np.testing.assert_allclose(spectrum.rates, [1.0], rtol=1e-9)
+    assert spectrum.continuum == pytest.approx(1.125, rel=1e-9)
+    # At c = 1, where the coordinate is another one.
+    assert passage.mean[0] == pytest.approx(77.76981664, rel=1e-9)
+    assert passage.cdf[0, 0] == pytest.approx(0.97944364, rel=1e-8)
+
+
 def test_the_continuous_spectrum_does_not_pose_as_rates() -> None:
     """Free on one side, lost in finite time on the other: there are no rates, and a note says so."""
     solution = ask(drift="exp(x)", noise="1", stationary=None, spectrum={"n": 2})
