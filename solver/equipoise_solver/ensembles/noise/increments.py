@@ -22,6 +22,7 @@ from equipoise_solver.ensembles.device import (
     shift_right,
     single_of,
 )
+from equipoise_solver.ensembles.noise.lanes import keep, stream_of
 from equipoise_solver.ensembles.noise.source import NoiseSource
 from equipoise_solver.ensembles.normals import single_normal_pair
 from equipoise_solver.ensembles.streams import INCREMENTS, next_word
@@ -38,15 +39,12 @@ _LOW_HALF, _SIXTEEN, _ONE = np.uint32(0xFFFF), np.uint32(16), np.uint32(1)
 
 @inlined
 def _draw_four(words: Any, j: Any) -> Any:
-    a, b, c, d = words[0, j], words[1, j], words[2, j], words[3, j]
+    a, b, c, d = stream_of(words, j)
     r0, a, b, c, d = next_word(a, b, c, d)
     r1, a, b, c, d = next_word(a, b, c, d)
     r2, a, b, c, d = next_word(a, b, c, d)
     r3, a, b, c, d = next_word(a, b, c, d)
-    words[0, j] = a
-    words[1, j] = b
-    words[2, j] = c
-    words[3, j] = d
+    keep(words, j, a, b, c, d)
     return r0, r1, r2, r3
 
 
@@ -126,13 +124,10 @@ def fill_three_point(
 ) -> None:
     """Four three-point numbers per lane, from half a word each; see `compiled.noise_signature`."""
     for j in range(LANES):
-        a, b, c, d = words[0, j], words[1, j], words[2, j], words[3, j]
+        a, b, c, d = stream_of(words, j)
         r0, a, b, c, d = next_word(a, b, c, d)
         r1, a, b, c, d = next_word(a, b, c, d)
-        words[0, j] = a
-        words[1, j] = b
-        words[2, j] = c
-        words[3, j] = d
+        keep(words, j, a, b, c, d)
         out[0, j] = three_point_number(and32(r0, _LOW_HALF))
         out[1, j] = three_point_number(shift_right(r0, _SIXTEEN))
         out[2, j] = three_point_number(and32(r1, _LOW_HALF))
@@ -154,12 +149,9 @@ def fill_two_point(
 ) -> None:
     """Four signs per lane, the highest bits of one word; see `compiled.noise_signature`."""
     for j in range(LANES):
-        a, b, c, d = words[0, j], words[1, j], words[2, j], words[3, j]
+        a, b, c, d = stream_of(words, j)
         word, a, b, c, d = next_word(a, b, c, d)
-        words[0, j] = a
-        words[1, j] = b
-        words[2, j] = c
-        words[3, j] = d
+        keep(words, j, a, b, c, d)
         out[0, j] = two_point_number(word)
         out[1, j] = two_point_number(shift_left(word, _ONE))
         out[2, j] = two_point_number(shift_left(word, np.uint32(2)))
