@@ -66,7 +66,10 @@ def cluster() -> Iterator[str]:
 
 
 def go_without(environment: Mapping[str, str]) -> NoReturn:
-    """Skip a test that has no PostgreSQL; in CI, where nothing may go untested unseen, fail it.
+    """Skip a test for want of PostgreSQL; in CI, where nothing may go untested unseen, fail it.
+
+    A laptop runs embedded on SQLite, where the same tests run too: nobody must install a database server to
+    work on the rest, and the run prints what it has skipped.
 
     Args:
         environment: variables; CI is set there.
