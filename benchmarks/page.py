@@ -137,6 +137,8 @@ def head(machine: str, n_rounds: int, *, is_quick: bool) -> list[str]:
         "redone; where every try was disturbed, the spread carries an asterisk. Before anything is timed,",
         "mean and quantiles of each contender's paths are held against the exact law. Of best peer: ratio to",
         "the fastest peer in a documented way of use, in the same precision. Lost: paths that have exploded.",
+        "Not quite like for like in float64: equipoise draws float32 normals there, and its Euler takes the square",
+        "root that multiplies them in float32 too, where the reference kernel and the peers take it in float64.",
         "",
         "- " + "\n- ".join(f"{workload.key}: {workload.title}" for workload in WORKLOADS),
         "",
