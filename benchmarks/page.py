@@ -138,7 +138,7 @@ def head(machine: str, n_rounds: int, *, is_quick: bool) -> list[str]:
         "mean and quantiles of each contender's paths are held against the exact law. Of best peer: ratio to",
         "the fastest peer in a documented way of use, in the same precision. Lost: paths that have exploded.",
         "Not quite like for like in float64: equipoise draws float32 normals there, and its Euler takes the",
-        "square root that multiplies them in float32 too; the reference kernel and the peers take it in float64.",
+        "square root that multiplies them in float32 too; reference kernel and peers take it in float64.",
         "",
         "- " + "\n- ".join(f"{workload.key}: {workload.title}" for workload in WORKLOADS),
         "",
