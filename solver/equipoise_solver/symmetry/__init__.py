@@ -1,0 +1,1 @@
+"""Exponential symmetries of networks: generators, charges, detection, noise equilibria, Noether flow."""
