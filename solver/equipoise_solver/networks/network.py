@@ -8,6 +8,7 @@ from equipoise_solver.networks.families import Family
 from equipoise_solver.networks.parameters import Block, Parameters
 
 
+@runtime_checkable
 class Network(Protocol):
     """A model f(theta, x) with a loss of one sample; immutable, without parameters of its own."""
 
@@ -49,7 +50,7 @@ class Network(Protocol):
 
 
 @runtime_checkable
-class DenseNetwork(Protocol):
+class DenseNetwork(Network, Protocol):
     """A chain of dense layers z_i = W_i h_{i-1} + b_i, h_i = activation(z_i), prediction z_L.
 
     The gradient of a sample's loss with respect to W_i is then delta_i h_{i-1}', of rank one, which

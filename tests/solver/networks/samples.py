@@ -3,7 +3,17 @@
 import numpy as np
 import torch
 
-from equipoise_solver.networks import LinearNetwork, Mlp, Network, Pairs, Parameters
+from equipoise_solver.networks import (
+    Attention,
+    Diagonal,
+    LinearNetwork,
+    MatrixFactorization,
+    Mlp,
+    Network,
+    NormalizedMlp,
+    Pairs,
+    Parameters,
+)
 from equipoise_solver.networks.losses import LOSSES
 
 NETWORKS: dict[str, Network] = {
@@ -15,6 +25,14 @@ NETWORKS: dict[str, Network] = {
     "mlp tanh": Mlp((4, 5, 2), activation="tanh"),
     "mlp logistic": Mlp((3, 6, 2), activation="gelu", loss="logistic"),
     "mlp cross entropy": Mlp((3, 6, 4), activation="relu", loss="cross_entropy"),
+    "matrix factorization": MatrixFactorization((4, 2, 3)),
+    "diagonal": Diagonal(2, 4),
+    "diagonal regression": Diagonal(0, 3),
+    "diagonal logistic": Diagonal(1, 3, loss="logistic"),
+    "attention": Attention(3, 4, 2, 2),
+    "attention with one wide head": Attention(2, 2, 1, 3),
+    "net a": NormalizedMlp((4, 5, 3, 2)),
+    "net b": NormalizedMlp((4, 5, 3), activation="relu", normalization="network"),
 }
 
 

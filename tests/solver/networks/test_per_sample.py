@@ -15,24 +15,30 @@ from equipoise_solver.networks.per_sample import loss_of, mean_gradient, per_sam
 def test_gradients_are_finite_differences_of_the_loss(name: str, rng: np.random.Generator) -> None:
     """Each sample's gradient is the central difference of its loss along every parameter."""
     network = NETWORKS[name]
-    parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=3)
+    parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=12)
     exact = flatten(per_sample_gradients(network, parameters, pairs.x, pairs.y), network.blocks)
-    numeric = _differences(network, parameters, pairs)
+    numeric, bend = _differences(network, parameters, pairs)
+    # A step across a kink of relu bends the loss; the three samples that bend least have none.
+    straight = torch.argsort(bend)[:3]
     # Error of the difference: step^2 times the third derivative, and 1e-16/step of rounding.
-    assert float((exact - numeric).abs().max()) < 2e-8 * max(1.0, float(exact.abs().max()))
+    off = float((exact - numeric)[straight].abs().max())
+    assert off < 2e-8 * max(1.0, float(exact[straight].abs().max()))
 
 
-def _differences(network: Network, parameters: Parameters, pairs: Pairs) -> Tensor:
+def _differences(network: Network, parameters: Parameters, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Central differences, shape (n, p), and the largest second difference of each sample, shape (n,)."""
     step = 1e-5
     theta = flatten(parameters, network.blocks)
-    columns = []
+    middle = sample_losses(network, parameters, pairs.x, pairs.y)
+    slopes, bends = [], []
     for i in range(theta.numel()):
         shift = torch.zeros_like(theta)
         shift[i] = step
         above = sample_losses(network, unflatten(theta + shift, network.blocks), pairs.x, pairs.y)
         below = sample_losses(network, unflatten(theta - shift, network.blocks), pairs.x, pairs.y)
-        columns.append((above - below) / (2 * step))
-    return torch.stack(columns, dim=-1)
+        slopes.append((above - below) / (2 * step))
+        bends.append((above + below - 2 * middle).abs())
+    return torch.stack(slopes, dim=-1), torch.stack(bends).amax(0)
 
 
 def test_two_linear_layers_have_gradients_of_two_products(rng: np.random.Generator) -> None:
