@@ -1,5 +1,6 @@
 """Losses of one sample, by name, and the labels each takes."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -54,17 +55,35 @@ def _refuse(labels: Tensor, allowed: str) -> None:
     raise InvalidModelError("data.y", given=few, allowed=allowed)
 
 
+def _squared_error_root(prediction: Tensor) -> Tensor:
+    return torch.diag_embed(torch.full_like(prediction, math.sqrt(2)))
+
+
+def _logistic_root(prediction: Tensor) -> Tensor:
+    return torch.diag_embed(torch.sqrt(torch.sigmoid(prediction) * torch.sigmoid(-prediction)))
+
+
+def _cross_entropy_root(prediction: Tensor) -> Tensor:
+    # With p = softmax(f): sum_j p_j (e_j - p)(e_j - p)' = diag(p) - p p', the second derivative.
+    p = torch.softmax(prediction, dim=-1)
+    offsets = torch.eye(p.shape[-1], dtype=p.dtype, device=p.device) - p[..., None]
+    return offsets * torch.sqrt(p)[..., None, :]
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss of one sample.
 
     Attributes:
         function: predictions (..., out) and labels (..., label width) -> (...,).
+        curvature_root: predictions (..., out) -> R (..., out, out) with R R' the second derivative of the
+            loss with respect to the prediction, which does not depend on the label.
         labels_are_classes: one column of class numbers instead of one column per output.
         check_values: refuses labels, shape (n, label width), that the loss has no meaning for.
     """
 
     function: Callable[[Tensor, Tensor], Tensor]
+    curvature_root: Callable[[Tensor], Tensor]
     labels_are_classes: bool
     check_values: Callable[[Tensor, int], None]
 
@@ -90,9 +109,9 @@ class Loss:
 
 
 LOSSES: dict[str, Loss] = {
-    "squared_error": Loss(squared_error, False, _any_labels),
-    "logistic": Loss(logistic, False, _two_labels),
-    "cross_entropy": Loss(cross_entropy, True, _class_labels),
+    "squared_error": Loss(squared_error, _squared_error_root, False, _any_labels),
+    "logistic": Loss(logistic, _logistic_root, False, _two_labels),
+    "cross_entropy": Loss(cross_entropy, _cross_entropy_root, True, _class_labels),
 }
 
 

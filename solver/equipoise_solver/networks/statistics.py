@@ -5,7 +5,7 @@ sum G G' = sum |h|^2 delta delta', sum G' G = sum |delta|^2 h h', |G|^2 = |delta
 Other networks form those of one chunk at a time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 from equipoise_solver.errors import InvalidModelError, LimitExceededError
 from equipoise_solver.networks.data import Pairs, check_data
 from equipoise_solver.networks.dense import dense_factors
+from equipoise_solver.networks.memory import chunks as chunks
+from equipoise_solver.networks.memory import kept_bytes
 from equipoise_solver.networks.network import DenseNetwork, Network
 from equipoise_solver.networks.parameters import Parameters, flatten, n_parameters
 from equipoise_solver.networks.per_sample import per_sample_gradients
@@ -100,7 +102,8 @@ def gradient_statistics(
         {b.name: _zeros(b.shape[0], device) for b in network.blocks if b.name in lefts},
         {b.name: _zeros(b.shape[-1], device) for b in network.blocks if b.name in rights},
     )
-    for x, y in chunks(pairs, bytes_per_sample=_bytes_per_sample(network), max_bytes=max_bytes):
+    each = _bytes_per_sample(network, parameters, pairs)
+    for x, y in chunks(pairs, bytes_per_sample=each, max_bytes=max_bytes):
         if isinstance(network, DenseNetwork):
             _add_dense(sums, network, parameters, x=x, y=y)
         else:
@@ -140,20 +143,14 @@ def full_covariance(
         )
     mean = torch.zeros(p, dtype=torch.float64, device=pairs.x.device)
     second = torch.zeros((p, p), dtype=torch.float64, device=pairs.x.device)
-    for x, y in chunks(pairs, bytes_per_sample=_bytes_per_gradient(network), max_bytes=max_bytes):
+    each = _bytes_per_gradient(network, parameters, pairs)
+    for x, y in chunks(pairs, bytes_per_sample=each, max_bytes=max_bytes):
         gradients = flatten(per_sample_gradients(network, parameters, x, y), network.blocks)
         mean += gradients.sum(0)
         second += gradients.T @ gradients
     mean /= pairs.n
     second /= pairs.n
     return second if second_moments else second - torch.outer(mean, mean)
-
-
-def chunks(pairs: Pairs, *, bytes_per_sample: int, max_bytes: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Consecutive (x, y) of as many samples as fit into max_bytes, at least one."""
-    size = max(1, max_bytes // bytes_per_sample)
-    for start in range(0, pairs.n, size):
-        yield pairs.x[start : start + size], pairs.y[start : start + size]
 
 
 def _asked(name: str, asked: Iterable[str] | None, available: list[str]) -> list[str]:
@@ -167,16 +164,16 @@ def _zeros(size: int, device: torch.device) -> Tensor:
     return torch.zeros((size, size), dtype=torch.float64, device=device)
 
 
-def _bytes_per_sample(network: Network) -> int:
+def _bytes_per_sample(network: Network, parameters: Parameters, pairs: Pairs) -> int:
     if not isinstance(network, DenseNetwork):
-        return _bytes_per_gradient(network)
-    # Outputs, inputs and deltas of each layer, what autograd keeps, and products for the matrices.
-    return 8 * 8 * (network.n_inputs + sum(sum(b.shape) for b in network.blocks))
+        return _bytes_per_gradient(network, parameters, pairs)
+    # Inputs, outputs and deltas of each layer, and products for the matrices, beside what autograd keeps.
+    return 8 * 4 * sum(sum(b.shape) for b in network.blocks) + 2 * kept_bytes(network, parameters, pairs)
 
 
-def _bytes_per_gradient(network: Network) -> int:
-    # The gradient, two copies of it laid out for products, and what backward keeps.
-    return 8 * (4 * n_parameters(network) + 16 * (network.n_inputs + network.n_outputs))
+def _bytes_per_gradient(network: Network, parameters: Parameters, pairs: Pairs) -> int:
+    # The gradient and copies of it laid out for products, beside what autograd keeps.
+    return 8 * 4 * n_parameters(network) + 2 * kept_bytes(network, parameters, pairs)
 
 
 def _add_dense(sums: _Sums, network: DenseNetwork, parameters: Parameters, *, x: Tensor, y: Tensor) -> None:
