@@ -29,6 +29,9 @@ __all__ = ["CHECKPOINT_VERSION", "Checkpoint", "Cost", "LoadDataset", "Work", "p
 # Path-steps before the first report of progress, and seconds between later ones.
 _FIRST_BUDGET = 20_000_000
 _REPORT_EVERY_S = 0.5
+# What is left is one chunk where it takes no longer than this: a chunk begins by copying its checkpoint.
+_LAST_CHUNK_S = 1.0
+_ALL = 10**18
 
 _DEVICE = re.compile(r"auto|cpu|cuda:\d+")
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -117,11 +120,13 @@ def solve(
     checkpoint = work.begin()
     budget = _FIRST_BUDGET
     while not checkpoint.is_done:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), checkpoint.fraction
         checkpoint = work.advance(checkpoint, budget, threads=n_threads)
         elapsed = max(time.perf_counter() - start, 1e-3)
         # The result does not depend on how the work is cut, so the clock may choose.
         budget = int(budget * min(64.0, max(0.25, _REPORT_EVERY_S / elapsed)))
+        if (1 - checkpoint.fraction) * elapsed < _LAST_CHUNK_S * (checkpoint.fraction - before):
+            budget = _ALL
         if on_progress is not None:
             on_progress(checkpoint.fraction, checkpoint.live)
     return work.finish(checkpoint)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 SHARD_BLOCKS = 65536 // LANES
 """Blocks per shard, 65536 paths, the most that a checkpoint holds the state of."""
-TASK_BLOCKS = 4
+TASK_BLOCKS = 8
 """Most blocks that one thread takes at a time."""
 UNIT_WORK = 4_000_000
 """Cheap steps that one piece of work aims at, so that a run can stop and report."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from equipoise_solver.ensembles.accumulators.samples import add_sample
+from equipoise_solver.ensembles.accumulators.samples import HELD, add_samples
 from equipoise_solver.ensembles.compiled import (
     F8,
     I8,
@@ -224,6 +224,7 @@ def run_steps(
     edges: Any,
     first_key: Any,
     ranges: Any,
+    inner: Any,
     counts: Any,
     codes: Any,
     scene: Any,
@@ -253,6 +254,8 @@ def run_steps(
     active = np.ones(LANES, dtype=np.uint8)
     shown = np.empty((4, LANES))
     values = np.empty(LANES)
+    held = np.empty((HELD, LANES))
+    keys = np.empty(LANES, dtype=np.int64)
     since = np.empty(LANES, dtype=np.int32)
     before = np.empty(LANES)
     for b in range(state.shape[0]):
@@ -262,6 +265,7 @@ def run_steps(
         for j in range(LANES):
             is_thinned |= status[b, j] != RUNNING
             since[j] = 0
+        n_held = np.int64(0)
         for i in range(times.shape[0]):
             start = times[i - 1] if i > 0 else times[0]
             whole = (times[i] - start) // group
@@ -284,10 +288,6 @@ def run_steps(
                         for j in range(LANES):
                             before[j] = shown[0, j]
                 at += group
-            if counts_itself:
-                for j in range(LANES):
-                    taken[b, j] += since[j]
-                    since[j] = 0
             if i == 0 and watched:
                 value(block, numbers, shown)
                 for j in range(LANES):
@@ -307,7 +307,14 @@ def run_steps(
             if watched and times[i] == 0:
                 _take_sides(shown[0], passed[b], level, tolerance)
             if kept[0] <= i < kept[1]:
-                add_sample(shown[0], origin, block_sums, edges, first_key, ranges, counts)
+                for j in range(LANES):
+                    held[n_held, j] = shown[0, j]
+                n_held += 1
+                if n_held == HELD:
+                    add_samples(
+                        held, n_held, origin, block_sums, edges, first_key, ranges, inner, counts, keys
+                    )
+                    n_held = np.int64(0)
             if places[i] >= 0:
                 place = places[i]
                 if place == anchor_place:
@@ -317,7 +324,11 @@ def run_steps(
                     for j in range(snapshots.shape[0]):
                         snapshots[j, place] = shown[0, j]
                 record(shown, anchors[b], codes, scene, values, count, mean, squares, b, place)
-        if counts_itself == 0:
+        add_samples(held, n_held, origin, block_sums, edges, first_key, ranges, inner, counts, keys)
+        if counts_itself:
+            for j in range(LANES):
+                taken[b, j] += since[j]
+        else:
             for j in range(LANES):
                 taken[b, j] = times[times.shape[0] - 1] if status[b, j] == RUNNING else taken[b, j]
 
@@ -394,7 +405,8 @@ def steps_kernel(precision: str, noise: str) -> Any:
         array_of(F8, 3),
         array_of(F8, 1),
         I8,
-        array_of(types.int32, 3),
+        array_of(types.int32, 2),
+        array_of(F8, 1),
         array_of(I8, 1),
         array_of(I8, 1),
         array_of(F8, 1),

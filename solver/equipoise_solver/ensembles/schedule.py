@@ -135,7 +135,13 @@ class Schedule:
 
     def steps_at(self, samples: tuple[int, int]) -> NDArray[np.int64]:
         """Updates made at the start of an interval and at the end of each, shape (intervals + 1,)."""
-        return np.array([self.step_of(i) for i in range(samples[0], samples[1] + 1)], dtype=np.int64)
+        if self.epoch:
+            return np.array([self.step_of(i) for i in range(samples[0], samples[1] + 1)], dtype=np.int64)
+        index = np.arange(samples[0], samples[1] + 1)
+        ends = index * self.n_steps // self.n_samples
+        if self._is_long:
+            ends -= np.where(index < self.n_samples, ends % self.group, 0)
+        return ends
 
     def step_of(self, sample: int) -> int:
         """Updates made when sample number `sample` is taken; all of them at the last."""
@@ -143,14 +149,18 @@ class Schedule:
         if sample in (0, self.n_samples):
             return end
         if not self.epoch:
-            is_long = self.n_steps >= LEAST_GROUPS * self.group * self.n_samples
-            return end - end % self.group if is_long else end
+            return end - end % self.group if self._is_long else end
         room = end - (sample - 1) * self.n_steps // self.n_samples
         if room < self.epoch:
             # Multiples of the golden ratio fill the interval evenly, whatever the length of an epoch.
             return end - (sample * GOLDEN % 2**32) * room // 2**32
         # All phases in turn, as often as each other; the stride makes any few in a row spread out.
         return end - (end - sample * self.stride) % self.epoch
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether intervals are long enough to be whole groups of steps."""
+        return self.n_steps >= LEAST_GROUPS * self.group * self.n_samples
 
     @cached_property
     def stride(self) -> int:

@@ -3,10 +3,13 @@
 What a piece does depends on the plan and on its own paths only.
 """
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.accumulators import (
@@ -21,7 +24,11 @@ from equipoise_solver.ensembles.accumulators import (
     merge_blocks,
 )
 from equipoise_solver.ensembles.compiled import (
+    F8,
+    I8,
     LANES,
+    array_of,
+    compiled,
     features_signature,
     flow_signature,
     key_of,
@@ -140,7 +147,7 @@ def start_shard(plan: EnsemblePlan, schedule: Schedule, shard: int) -> Arrays:
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Zeros that start at a cache line: a vector that lies across two lines takes twice the time."""
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     room = np.zeros(n_bytes + CACHE_LINE, dtype=np.uint8)
     start = -room.ctypes.data % CACHE_LINE
     lines: NDArray[Any] = room[start : start + n_bytes].view(dtype).reshape(shape)
@@ -184,7 +191,7 @@ def do_unit(work: tuple[EnsemblePlan, Schedule, Kernels, Arrays, Unit]) -> Outco
     counts, records, snapshots = drive(plan, schedule, kernels, views, lanes, unit)
     changed = (views["shard_status"] != status_before) & there
     is_last = unit.samples[1] == schedule.n_samples
-    means = _path_means(schedule, views, there) if is_last else None
+    means = _path_means(schedule, views, lanes) if is_last else None
     passages, passage_counts = _passages(plan, schedule, views, there, is_last=is_last)
     return Outcome(
         counts=counts,
@@ -288,6 +295,7 @@ def _drive_steps(
         kernels.bins.edges,
         kernels.bins.first_key,
         kernels.bins.ranges,
+        kernels.bins.inner,
         counts,
         codes_of(plan.recorded),
         plan.scene.numbers,
@@ -376,12 +384,27 @@ def _drive_flow(
     return counts, records, recorded[0, :, : _n_snapshots(plan, unit)].T
 
 
-def _path_means(schedule: Schedule, views: Arrays, there: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _path_means(schedule: Schedule, views: Arrays, lanes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Time averages of paths, shape (blocks, N_PATH_MEANS, LANES); NaN for those that were lost."""
-    averages = views["shard_sums"][:, : N_PATH_MEANS - 1] / schedule.n_kept
-    values = np.concatenate([averages, averages[:, :1] + averages[:, 1:2]], axis=1)
-    alive = there & (views["shard_status"] != LOST)
-    return np.where(alive[:, None, :], values, np.nan)
+    means = np.empty((lanes.size, N_PATH_MEANS, LANES))
+    _averages_kernel()(views["shard_sums"], views["shard_status"], lanes, float(schedule.n_kept), means)
+    return means
+
+
+def _averages(sums: Any, status: Any, lanes: Any, n_kept: Any, means: Any) -> None:
+    last = N_PATH_MEANS - 1
+    for b in range(means.shape[0]):
+        for j in range(LANES):
+            is_there = j < lanes[b] and status[b, j] != LOST
+            for i in range(last):
+                means[b, i, j] = sums[b, i, j] / n_kept if is_there else np.nan
+            means[b, last, j] = means[b, 0, j] + means[b, 1, j]
+
+
+@cache
+def _averages_kernel() -> Any:
+    signature = types.void(array_of(F8, 3), array_of(types.uint8, 2), array_of(I8, 1), F8, array_of(F8, 3))
+    return compiled(_averages, signature)
 
 
 def _passages(

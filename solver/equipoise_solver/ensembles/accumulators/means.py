@@ -4,7 +4,9 @@ References:
     Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances (1979).
 """
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -50,13 +52,29 @@ def block_means(values: NDArray[np.float64]) -> Means:
     Returns:
         Means of shape (...).
     """
-    there = np.isfinite(values)
-    count = there.sum(axis=-1).astype(np.float64)
-    filled = np.where(there, values, 0.0)
-    mean = filled.sum(axis=-1) / np.maximum(count, 1.0)
-    deviations = np.where(there, values - mean[..., None], 0.0)
-    with np.errstate(over="ignore"):  # An infinite spread is the answer where values are that large.
-        return Means(count, mean, (deviations * deviations).sum(axis=-1))
+    means = Means.empty(values.shape[:-1])
+    flat = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
+    _means_kernel()(flat, means.count.reshape(-1), means.mean.reshape(-1), means.squares.reshape(-1))
+    return means
+
+
+def _block_means(values: Any, count: Any, mean: Any, squares: Any) -> None:
+    for i in range(values.shape[0]):
+        n, total, spread = 0.0, 0.0, 0.0
+        for x in values[i]:
+            if math.isfinite(x):
+                n += 1.0
+                total += x
+        centre = total / max(n, 1.0)
+        for x in values[i]:
+            if math.isfinite(x):
+                spread += (x - centre) * (x - centre)
+        count[i], mean[i], squares[i] = n, centre, spread
+
+
+@cache
+def _means_kernel() -> Any:
+    return compiled(_block_means, types.void(array_of(F8, 2), *[array_of(F8, 1)] * 3))
 
 
 def merge_means(left: Means, right: Means) -> Means:
@@ -83,13 +101,17 @@ def _merge_blocks(
             all_count[i] = n
 
 
+@cache
+def _merge_kernel() -> Any:
+    return compiled(_merge_blocks, types.void(*[array_of(F8, 2)] * 3, *[array_of(F8, 1)] * 3))
+
+
 def merge_blocks(blocks: Means) -> Means:
     """Means over the first axis, merged from left to right."""
     shape = blocks.count.shape[1:]
-    merged = Means.empty((int(np.prod(shape)),))
+    merged = Means.empty((math.prod(shape),))
     flat = (
         np.ascontiguousarray(a.reshape(a.shape[0], -1)) for a in (blocks.count, blocks.mean, blocks.squares)
     )
-    signature = types.void(*[array_of(F8, 2)] * 3, *[array_of(F8, 1)] * 3)
-    compiled(_merge_blocks, signature)(*flat, merged.count, merged.mean, merged.squares)
+    _merge_kernel()(*flat, merged.count, merged.mean, merged.squares)
     return Means(*(a.reshape(shape) for a in (merged.count, merged.mean, merged.squares)))
