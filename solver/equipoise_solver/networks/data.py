@@ -115,8 +115,8 @@ class GaussianTeacher:
 
     def draw(self, n: int, generator: np.random.Generator) -> Pairs:
         """n independent samples."""
-        x = _normals(generator, n, self.n_inputs) @ _root(self.input_cov)
-        noise = _normals(generator, n, self.n_outputs) @ _root(self.noise_cov)
+        x = _normals(generator, n, self.n_inputs).to(self.teacher) @ _root(self.input_cov)
+        noise = _normals(generator, n, self.n_outputs).to(self.teacher) @ _root(self.noise_cov)
         return Pairs(x, x @ self.teacher.T + noise)
 
     def pairs(self, n: int, seed: int) -> Pairs:
