@@ -32,6 +32,11 @@ class Factors:
     delta: Tensor
     h: Tensor
 
+    def output(self, parameters: Parameters) -> Tensor:
+        """The layer's output z = W h + b, shape (n, out), without a graph."""
+        bias = None if self.bias is None else parameters[self.bias].detach()
+        return functional.linear(self.h, parameters[self.weight].detach(), bias)
+
 
 def dense_factors(network: DenseNetwork, parameters: Parameters, x: Tensor, y: Tensor) -> tuple[Factors, ...]:
     """Factors of each layer's gradients, from the first layer to the last.

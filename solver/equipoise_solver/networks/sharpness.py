@@ -1,9 +1,7 @@
-"""Sharpness: trace and top eigenvalue of the Hessian of the mean loss, weight decay included.
+"""Trace of the Hessian of the mean loss, weight decay included.
 
-The trace is exact where that is affordable, and by Hutchinson's estimate, with its error, elsewhere. In a
-chain of dense layers z = W h + b the parameters of one layer enter through z, linearly, so its part of the
-trace is the mean over samples of (|h|^2 + 1 for a bias) Tr d2l/dz2; with piecewise linear activations
-d2l/dz2 = (dz_L/dz)' l'' (dz_L/dz), and one backward pass per output gives it for all layers.
+Exact where that is affordable: by layers in chains of dense layers, from the Hessian's diagonal in other
+networks, in closed form under a Gaussian teacher. Elsewhere Hutchinson's estimate, with its error.
 """
 
 import math
@@ -11,21 +9,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from equipoise_solver.errors import InvalidModelError
-from equipoise_solver.networks.activations import ACTIVATIONS
+from equipoise_solver.networks.curvature import dense_hessian_trace, dense_trace_operations
 from equipoise_solver.networks.data import GaussianTeacher, Pairs
 from equipoise_solver.networks.gaussian_linear import population_hessian_trace
-from equipoise_solver.networks.losses import LOSSES
+from equipoise_solver.networks.memory import kept_bytes
 from equipoise_solver.networks.network import DenseNetwork, Network
-from equipoise_solver.networks.objective import check_objective, hessian_times, objective_chunks
+from equipoise_solver.networks.objective import check_objective, hessian_times
 from equipoise_solver.networks.parameters import Parameters, n_parameters
 from equipoise_solver.networks.streams import PROBES, stream
 
 MAX_OPERATIONS = 1e11
-"""Multiplications that an exact trace may take when the method is "auto", tens of seconds on a core."""
+"""Multiplications that an exact trace may take when the method is "auto", about a minute of a core."""
 
 Method = Literal["auto", "exact", "hutchinson"]
 
@@ -79,27 +75,25 @@ def hessian_trace(
     decay = 2 * weight_decay * n_parameters(network)
     if not isinstance(data, Pairs):
         return HessianTrace(population_hessian_trace(network, parameters, data) + decay, 0.0, 0)
-    if method == "hutchinson" or (method == "auto" and _operations(network, data) > MAX_OPERATIONS):
+    if method == "hutchinson" or (
+        method == "auto" and _operations(network, parameters, data) > MAX_OPERATIONS
+    ):
         estimate = _hutchinson(network, parameters, data, n_probes=n_probes, seed=seed)
         return HessianTrace(estimate.value + decay, estimate.standard_error, estimate.n_probes)
-    if not isinstance(network, DenseNetwork):
-        value = _by_columns(network, parameters, data)
-    elif ACTIVATIONS[network.activation].degree == 1:
-        value = _by_outputs(network, parameters, data)
+    if isinstance(network, DenseNetwork):
+        value = dense_hessian_trace(network, parameters, data)
     else:
-        value = _by_units(network, parameters, data)
+        value = _by_columns(network, parameters, data)
     return HessianTrace(value + decay, 0.0, 0)
 
 
-def _operations(network: Network, pairs: Pairs) -> float:
-    """About how many multiplications the exact trace takes."""
-    per_pass = 12.0 * pairs.n * n_parameters(network)
-    if not isinstance(network, DenseNetwork):
-        return per_pass * n_parameters(network)
-    if ACTIVATIONS[network.activation].degree == 1:
-        return per_pass * network.n_outputs
-    shapes = {block.name: block.shape for block in network.blocks}
-    return per_pass * sum(shapes[weight][0] for weight, _ in network.dense_layers)
+def _operations(network: Network, parameters: Parameters, pairs: Pairs) -> float:
+    """About how many multiplications, or their time, the exact trace takes."""
+    if isinstance(network, DenseNetwork):
+        return dense_trace_operations(network, pairs.n)
+    p = n_parameters(network)
+    # A product with the Hessian takes 12 p multiplications, and each number kept the time of 200.
+    return float(p) * pairs.n * (12 * p + 25 * kept_bytes(network, parameters, pairs))
 
 
 def _hutchinson(
@@ -130,56 +124,3 @@ def _by_columns(network: Network, parameters: Parameters, pairs: Pairs) -> float
         unit[i] = 1.0
         total += float(hessian_times(network, parameters, pairs, unit)[i])
     return total
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """A forward pass of some samples, its graph kept."""
-
-    weights: list[Tensor]
-    """What the squares of each layer are weighted with, |h|^2 + 1 for a bias, each of shape (n,)."""
-    outputs: list[Tensor]
-    """Outputs z of each layer, shape (n, out)."""
-
-
-def _forward(network: DenseNetwork, parameters: Parameters, x: Tensor) -> _Pass:
-    function = ACTIVATIONS[network.activation].function
-    fixed = {name: value.detach() for name, value in parameters.items()}
-    weights: list[Tensor] = []
-    outputs: list[Tensor] = []
-    for i, (weight, bias) in enumerate(network.dense_layers):
-        h = function(outputs[-1]) if i else x
-        z = functional.linear(h, fixed[weight], None if bias is None else fixed[bias])
-        weights.append((h.detach() ** 2).sum(1) + (0.0 if bias is None else 1.0))
-        outputs.append(z if i else z.requires_grad_())
-    return _Pass(weights, outputs)
-
-
-def _by_outputs(network: DenseNetwork, parameters: Parameters, pairs: Pairs) -> float:
-    """Exact trace for piecewise linear activations: one backward pass per output."""
-    total = 0.0
-    for x, _ in objective_chunks(network, parameters, pairs):
-        with torch.enable_grad():
-            run = _forward(network, parameters, x)
-            root = LOSSES[network.loss].curvature_root(run.outputs[-1].detach())
-            for j in range(network.n_outputs):
-                scalar = (run.outputs[-1] * root[:, :, j]).sum()
-                slopes = torch.autograd.grad(scalar, run.outputs, retain_graph=True)
-                for weight, slope in zip(run.weights, slopes, strict=True):
-                    total += float(weight @ (slope**2).sum(1))
-    return total / pairs.n
-
-
-def _by_units(network: DenseNetwork, parameters: Parameters, pairs: Pairs) -> float:
-    """Exact trace for any activation: one more backward pass per unit of each layer."""
-    total = 0.0
-    for x, y in objective_chunks(network, parameters, pairs):
-        with torch.enable_grad():
-            run = _forward(network, parameters, x)
-            losses = LOSSES[network.loss].function(run.outputs[-1], y)
-            slopes = torch.autograd.grad(losses.sum(), run.outputs, create_graph=True)
-            for weight, slope, z in zip(run.weights, slopes, run.outputs, strict=True):
-                for a in range(z.shape[1]):
-                    (bend,) = torch.autograd.grad(slope[:, a].sum(), z, retain_graph=True)
-                    total += float(weight @ bend[:, a])
-    return total / pairs.n

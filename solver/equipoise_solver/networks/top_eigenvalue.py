@@ -42,7 +42,7 @@ def top_eigenvalue(
     data: Pairs | GaussianTeacher,
     *,
     weight_decay: float = 0.0,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-4,
     max_products: int = 200,
     seed: int = 0,
 ) -> TopEigenvalue:
@@ -53,7 +53,8 @@ def top_eigenvalue(
         parameters: by block.
         data: samples, or a teacher of a linear network.
         weight_decay: adds 2 weight_decay to every eigenvalue.
-        tolerance: wanted residual, relative to the largest |eigenvalue|.
+        tolerance: wanted residual, relative to the largest |eigenvalue|; the error of the eigenvalue is of
+            the order of its square over the gap to the next.
         max_products: most products with the Hessian.
         seed: of the start vector.
 
