@@ -16,22 +16,38 @@ from equipoise_solver.networks.network import Network
 from equipoise_solver.networks.parameters import Block, Parameters
 from equipoise_solver.networks.per_sample import sample_losses
 
+BATCH = 64
+"""Samples of a data set that one point sums over, so that what acts on few of them is seen."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of n points: the loss of a point is the sum of weight times loss over its samples.
+
+    Attributes:
+        x: inputs, shape (n, batch, in).
+        y: labels, shape (n, batch, label width).
+        weights: shape (n, batch), of either sign.
+    """
+
+    x: Tensor
+    y: Tensor
+    weights: Tensor
+
 
 @dataclass(frozen=True)
 class Points:
-    """One sample at one set of parameters, n times.
+    """A few samples at one set of parameters, n times.
 
     Attributes:
         parameters: by block, shape (n, *block shape).
-        x: inputs, shape (n, in).
-        y: labels, shape (n, label width).
-        losses: loss of the sample, shape (n,).
+        samples: with their weights.
+        losses: loss of each point, shape (n,).
         gradients: its gradient by block, shape (n, *block shape).
     """
 
     parameters: Parameters
-    x: Tensor
-    y: Tensor
+    samples: Samples
     losses: Tensor
     gradients: Parameters
 
@@ -61,26 +77,27 @@ def draw_points(
     Args:
         network: the model and its loss.
         n: number of points.
-        data: where samples come from; None for x ~ N(0, 1) and labels that any sample may have.
+        data: where samples come from: of a data set up to 64 a point, all samples in turn; of a teacher, or
+            of x ~ N(0, 1) with labels of any kind for None, one.
         generator: source of randomness.
         support: by block, 1 where parameters are free and 0 where they are zero; None for all free.
     """
     parameters = _draw_parameters(network.blocks, n, generator, support)
-    x, y = _draw_samples(network, n, data, generator)
-    losses, gradients = losses_and_gradients(network, parameters, x, y)
-    return Points(parameters, x, y, losses, gradients)
+    samples = _draw_samples(network, n, data, generator)
+    losses, gradients = losses_and_gradients(network, parameters, samples)
+    return Points(parameters, samples, losses, gradients)
 
 
 def losses_and_gradients(
-    network: Network, parameters: Parameters, x: Tensor, y: Tensor
+    network: Network, parameters: Parameters, samples: Samples
 ) -> tuple[Tensor, Parameters]:
-    """Loss and gradient of sample i at parameters i: shapes (n,) and (n, *block shape)."""
+    """Loss and gradient of point i at parameters i: shapes (n,) and (n, *block shape)."""
 
-    def loss(values: Parameters, one_x: Tensor, one_y: Tensor) -> Tensor:
-        return sample_losses(network, values, one_x, one_y)
+    def loss(values: Parameters, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+        return (weights * sample_losses(network, values, x, y)).sum()
 
     together = cast(Callable[..., tuple[Parameters, Tensor]], vmap(grad_and_value(loss)))
-    gradients, losses = together(parameters, x, y)
+    gradients, losses = together(parameters, samples.x, samples.y, samples.weights)
     return losses, gradients
 
 
@@ -103,16 +120,26 @@ def _draw_parameters(
 
 def _draw_samples(
     network: Network, n: int, data: Pairs | GaussianTeacher | None, generator: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+) -> Samples:
     if isinstance(data, Pairs):
-        chosen = torch.from_numpy(generator.integers(data.n, size=n))
-        return data.x[chosen].to(torch.float64), data.y[chosen].to(torch.float64)
-    if data is not None:
-        pairs = data.draw(n, generator)
-        return pairs.x, pairs.y
+        return _samples_in_turn(data, n, generator)
+    pairs = _any_samples(network, n, generator) if data is None else data.draw(n, generator)
+    return Samples(pairs.x[:, None], pairs.y[:, None], torch.ones(n, 1, dtype=torch.float64))
+
+
+def _samples_in_turn(data: Pairs, n: int, generator: np.random.Generator) -> Samples:
+    """Every sample as often as any other, up to one time, in random order with random weights."""
+    batch = min(BATCH, data.n)
+    order = [generator.permutation(data.n) for _ in range(math.ceil(n * batch / data.n))]
+    chosen = torch.from_numpy(np.concatenate(order)[: n * batch].reshape(n, batch))
+    weights = torch.from_numpy(generator.standard_normal((n, batch)))
+    return Samples(data.x[chosen].to(torch.float64), data.y[chosen].to(torch.float64), weights)
+
+
+def _any_samples(network: Network, n: int, generator: np.random.Generator) -> Pairs:
+    """x ~ N(0, 1) and labels that the loss has a meaning for."""
     x = torch.from_numpy(generator.standard_normal((n, network.n_inputs)))
-    loss = LOSSES[network.loss]
-    if loss.labels_are_classes:
-        return x, torch.from_numpy(generator.integers(network.n_outputs, size=(n, 1))).to(torch.float64)
+    if LOSSES[network.loss].labels_are_classes:
+        return Pairs(x, torch.from_numpy(generator.integers(network.n_outputs, size=(n, 1))).double())
     labels = generator.standard_normal((n, network.n_outputs))
-    return x, torch.from_numpy(np.sign(labels) if network.loss == "logistic" else labels)
+    return Pairs(x, torch.from_numpy(np.sign(labels) if network.loss == "logistic" else labels))

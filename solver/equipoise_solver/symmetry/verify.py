@@ -143,6 +143,6 @@ def _loss_change(network: Network, generators: Generators, points: Points, expon
         return generators.move(exponents, parameters)
 
     moved = vmap(move)(points.parameters)
-    losses, _ = losses_and_gradients(network, moved, points.x, points.y)
+    losses, _ = losses_and_gradients(network, moved, points.samples)
     scale = float(points.losses.square().sum())
     return math.sqrt(float((losses - points.losses).square().sum()) / (scale if scale > 0 else 1.0))
