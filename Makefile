@@ -8,7 +8,7 @@ SOURCES := solver service clients tests examples benchmarks docs
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-seeds check format serve bench clean
+.PHONY: help install demo gallery test test-seeds check format serve bench clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ $(READY): pyproject.toml solver/equipoise_solver/version.py
 
 demo: $(READY) ## the main job on real data: start the service, compare SGD with its law, draw the picture, stop
 	@$(BIN)/python -m examples.diabetes
+
+gallery: $(READY) ## the figures of the papers: solve, draw, write docs/gallery.md (NAME=tails for one)
+	@$(BIN)/python -m examples.gallery $(NAME)
 
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
