@@ -16,7 +16,7 @@ from torch import Tensor
 from equipoise_solver.errors import UnsupportedCombinationError
 from equipoise_solver.networks.data import GaussianTeacher, check_teacher
 from equipoise_solver.networks.network import DenseNetwork, Network
-from equipoise_solver.networks.parameters import Parameters
+from equipoise_solver.networks.parameters import Parameters, check_overflow
 from equipoise_solver.networks.statistics import GradientStatistics
 
 
@@ -96,10 +96,12 @@ def population_statistics(
     for m in layers:
         left[m.weight] = m.left(_identity_like(m.forward), second_moments=second_moments)
         right[m.weight] = m.right(_identity_like(m.backward), second_moments=second_moments)
+    power = {m.weight: m.trace(second_moments=True) for m in layers}
+    check_overflow(sum(power.values()))
     return GradientStatistics(
         n=None,
         mean={m.weight: m.mean for m in layers},
-        power={m.weight: m.trace(second_moments=True) for m in layers},
+        power=power,
         trace={m.weight: m.trace(second_moments=second_moments) for m in layers},
         left=left,
         right=right,

@@ -11,7 +11,7 @@ from equipoise_solver.networks.data import GaussianTeacher, Pairs, check_data
 from equipoise_solver.networks.gaussian_linear import linear_layers, population_loss
 from equipoise_solver.networks.memory import chunks, kept_bytes
 from equipoise_solver.networks.network import Network
-from equipoise_solver.networks.parameters import Parameters, flatten, unflatten
+from equipoise_solver.networks.parameters import Parameters, check_overflow, flatten, unflatten
 from equipoise_solver.networks.per_sample import sample_losses, squared_norm
 
 MAX_BYTES = 64 * 2**20
@@ -37,16 +37,17 @@ def mean_loss(
     """Mean loss plus weight_decay |theta|^2; samples are taken in chunks.
 
     Raises:
-        InvalidModelError, UnsupportedCombinationError: as `check_objective`.
+        InvalidModelError, UnsupportedCombinationError: as `check_objective`; field "parameters", overflow.
     """
     check_objective(network, data)
-    decay = weight_decay * float(squared_norm(parameters))
-    if not isinstance(data, Pairs):
-        return float(population_loss(network, parameters, data)) + decay
-    total = sum(
-        float(sample_losses(network, parameters, x, y).sum()) for x, y in _chunks(network, parameters, data)
-    )
-    return total / data.n + decay
+    loss = weight_decay * float(squared_norm(parameters))
+    if isinstance(data, Pairs):
+        parts = _chunks(network, parameters, data)
+        loss += sum(float(sample_losses(network, parameters, x, y).sum()) for x, y in parts) / data.n
+    else:
+        loss += float(population_loss(network, parameters, data))
+    check_overflow(loss)
+    return loss
 
 
 def hessian_times(

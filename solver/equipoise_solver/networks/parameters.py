@@ -141,3 +141,20 @@ def as_tensor(field: str, value: object) -> Tensor:
     if n_bad:
         raise InvalidModelError(field, given=f"{n_bad} values that are not finite", allowed="finite numbers")
     return tensor
+
+
+def check_overflow(value: Tensor | float) -> None:
+    """Refuse parameters so large that what was computed from them has overflown.
+
+    Args:
+        value: numbers computed from finite parameters and data.
+
+    Raises:
+        InvalidModelError: field "parameters", a number is not finite.
+    """
+    if not bool(torch.isfinite(torch.as_tensor(value)).all()):
+        raise InvalidModelError(
+            "parameters",
+            given="values at which the loss or its derivatives overflow",
+            allowed="parameters with a finite loss and finite derivatives",
+        )

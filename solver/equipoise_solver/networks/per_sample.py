@@ -42,7 +42,7 @@ def loss_of(network: Network, parameters: Parameters, pairs: Pairs, *, weight_de
 def mean_gradient(
     network: Network, parameters: Parameters, pairs: Pairs, *, weight_decay: float = 0.0
 ) -> Parameters:
-    """Gradient of `loss_of` with respect to the parameters, by block."""
+    """Gradient of `loss_of` with respect to the parameters, by block; all samples in one pass."""
 
     def loss(values: Parameters) -> Tensor:
         return loss_of(network, values, pairs, weight_decay=weight_decay)

@@ -17,7 +17,7 @@ from equipoise_solver.networks.gaussian_linear import population_hessian_trace
 from equipoise_solver.networks.memory import kept_bytes
 from equipoise_solver.networks.network import DenseNetwork, Network
 from equipoise_solver.networks.objective import check_objective, hessian_times
-from equipoise_solver.networks.parameters import Parameters, n_parameters
+from equipoise_solver.networks.parameters import Parameters, check_overflow, n_parameters
 from equipoise_solver.networks.streams import PROBES, stream
 
 MAX_OPERATIONS = 1e11
@@ -63,7 +63,8 @@ def hessian_trace(
         seed: of the random vectors.
 
     Raises:
-        InvalidModelError: the data do not fit; field "method" or "n_probes", no such method, fewer than 2.
+        InvalidModelError: the data do not fit; field "method" or "n_probes", no such method, fewer than 2;
+            "parameters", overflow.
         UnsupportedCombinationError: a teacher and a network that is not linear.
 
     References:
@@ -74,16 +75,20 @@ def hessian_trace(
         raise InvalidModelError("method", given=method, allowed='"auto", "exact" or "hutchinson"')
     decay = 2 * weight_decay * n_parameters(network)
     if not isinstance(data, Pairs):
-        return HessianTrace(population_hessian_trace(network, parameters, data) + decay, 0.0, 0)
+        exact = population_hessian_trace(network, parameters, data) + decay
+        check_overflow(exact)
+        return HessianTrace(exact, 0.0, 0)
     if method == "hutchinson" or (
         method == "auto" and _operations(network, parameters, data) > MAX_OPERATIONS
     ):
         estimate = _hutchinson(network, parameters, data, n_probes=n_probes, seed=seed)
+        check_overflow(estimate.value)
         return HessianTrace(estimate.value + decay, estimate.standard_error, estimate.n_probes)
     if isinstance(network, DenseNetwork):
         value = dense_hessian_trace(network, parameters, data)
     else:
         value = _by_columns(network, parameters, data)
+    check_overflow(value)
     return HessianTrace(value + decay, 0.0, 0)
 
 

@@ -14,10 +14,9 @@ from torch import Tensor
 from equipoise_solver.errors import InvalidModelError, LimitExceededError
 from equipoise_solver.networks.data import Pairs, check_data
 from equipoise_solver.networks.dense import dense_factors
-from equipoise_solver.networks.memory import chunks as chunks
-from equipoise_solver.networks.memory import kept_bytes
+from equipoise_solver.networks.memory import chunks, kept_bytes
 from equipoise_solver.networks.network import DenseNetwork, Network
-from equipoise_solver.networks.parameters import Parameters, flatten, n_parameters
+from equipoise_solver.networks.parameters import Parameters, check_overflow, flatten, n_parameters
 from equipoise_solver.networks.per_sample import per_sample_gradients
 
 MAX_BYTES = 128 * 2**20
@@ -90,7 +89,7 @@ def gradient_statistics(
 
     Raises:
         InvalidModelError: field "data", fewer than two samples; "data.x" or "data.y", they do not fit;
-            "left" or "right", no such block.
+            "left" or "right", no such block; "parameters", gradients overflow.
     """
     check_data(network, pairs, n_min=2)
     lefts = _asked("left", left, [block.name for block in network.blocks])
@@ -148,6 +147,7 @@ def full_covariance(
         gradients = flatten(per_sample_gradients(network, parameters, x, y), network.blocks)
         mean += gradients.sum(0)
         second += gradients.T @ gradients
+    check_overflow(second.trace())
     mean /= pairs.n
     second /= pairs.n
     return second if second_moments else second - torch.outer(mean, mean)
@@ -209,6 +209,7 @@ def _add_gradients(sums: _Sums, gradients: Parameters) -> None:
 def _moments(sums: _Sums, n: int, *, second_moments: bool) -> GradientStatistics:
     mean = {name: value / n for name, value in sums.mean.items()}
     power = {name: float(value) / n for name, value in sums.power.items()}
+    check_overflow(sum(power.values()))
     if second_moments:
         left = {name: value / n for name, value in sums.left.items()}
         right = {name: value / n for name, value in sums.right.items()}

@@ -10,11 +10,11 @@ from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.networks.data import GaussianTeacher, Pairs
 from equipoise_solver.networks.network import Network
 from equipoise_solver.networks.objective import check_objective, hessian_times
-from equipoise_solver.networks.parameters import Parameters, flatten, n_parameters
+from equipoise_solver.networks.parameters import Parameters, check_overflow, flatten, n_parameters
 from equipoise_solver.networks.streams import PROBES, stream
 
-_N_LEAST = 10
-"""Products before the first look at convergence: an early Ritz value can sit on a lower eigenvalue."""
+_N_BETWEEN = 5
+"""Products between looks at convergence."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def top_eigenvalue(
     data: Pairs | GaussianTeacher,
     *,
     weight_decay: float = 0.0,
-    tolerance: float = 1e-4,
+    tolerance: float = 1e-3,
     max_products: int = 200,
     seed: int = 0,
 ) -> TopEigenvalue:
@@ -60,7 +60,7 @@ def top_eigenvalue(
 
     Raises:
         InvalidModelError, UnsupportedCombinationError: as `objective.check_objective`; field
-            "max_products", below 1.
+            "max_products", below 1; "parameters", overflow.
     """
     check_objective(network, data)
     if max_products < 1:
@@ -68,7 +68,9 @@ def top_eigenvalue(
     start = torch.from_numpy(stream(seed, purpose=PROBES).standard_normal(n_parameters(network)))
 
     def times(vector: Tensor) -> Tensor:
-        return hessian_times(network, parameters, data, vector, weight_decay=weight_decay)
+        product = hessian_times(network, parameters, data, vector, weight_decay=weight_decay)
+        check_overflow(product)
+        return product
 
     like = flatten(parameters, network.blocks)
     return lanczos(times, start.to(like), tolerance=tolerance, max_products=max_products)
@@ -102,7 +104,7 @@ def lanczos(
             product = product - stacked.T @ (stacked @ product)
         beta = float(product.norm())
         n = len(diagonal)
-        is_last = n == limit or n % _N_LEAST == 0 or beta == 0
+        is_last = n == limit or n % _N_BETWEEN == 0 or beta == 0
         if is_last:
             values, vectors = _ritz(diagonal, off_diagonal)
             scale = float(values.abs().max())

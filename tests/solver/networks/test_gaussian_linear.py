@@ -168,6 +168,14 @@ def test_population_is_the_limit_of_samples(seed: int, rng: np.random.Generator)
         assert_mean(corners, float(exact.left[block][0, 1]), resolves=0.2 * scale)
 
 
+def test_parameters_that_overflow_are_refused() -> None:
+    """Statistics beyond the range of numbers are an error, not NaN."""
+    teacher = teacher_of([[1.0]], [[1.0]], [[1.0]])
+    huge = {name: torch.tensor([[1e200]], dtype=torch.float64) for name in ("W1", "W2")}
+    with pytest.raises(InvalidModelError, match="overflow"):
+        population_statistics(LinearNetwork((1, 1, 1)), huge, teacher)
+
+
 def test_teachers_that_do_not_fit_are_refused() -> None:
     """Shapes and the loss must be those of a linear network with squared error."""
     teacher = teacher_of([[1.0, 2.0]], [[1.0, 0.0], [0.0, 2.0]], [[1.0]])

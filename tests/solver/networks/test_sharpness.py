@@ -1,6 +1,7 @@
 """Trace and top eigenvalue of the Hessian, held against the whole Hessian by automatic derivatives."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from equipoise_solver.networks.objective import hessian_times, mean_loss
 from equipoise_solver.networks.parameters import flatten, unflatten
 from equipoise_solver.networks.per_sample import loss_of
 from equipoise_solver.networks.sharpness import hessian_trace
+from equipoise_solver.networks.statistics import full_covariance, gradient_statistics
 from equipoise_solver.networks.top_eigenvalue import lanczos, top_eigenvalue
 
 TEACHER = teacher_of([[1.0, 0.4, -0.3]], np.diag([1.0, 2.0, 0.5]), [[0.3]])
@@ -133,6 +135,45 @@ def test_mean_loss_is_the_loss_of_the_samples(rng: np.random.Generator) -> None:
     parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=9)
     found = mean_loss(network, parameters, pairs, weight_decay=0.4)
     assert found == pytest.approx(float(loss_of(network, parameters, pairs, weight_decay=0.4)))
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_many_samples_are_the_average_of_few(activation: str, rng: np.random.Generator) -> None:
+    """Samples beyond one chunk of memory: loss, trace and products are weighted averages over parts."""
+    network = Mlp((20, 200, 20), activation=activation)
+    parameters, pairs = random_parameters(network, rng, size=0.2), random_pairs(network, rng, n=2500)
+    vector = torch.from_numpy(rng.standard_normal(network.blocks[0].size + 220 + network.blocks[2].size))
+    parts = [Pairs(pairs.x[a:b], pairs.y[a:b]) for a, b in ((0, 400), (400, 900), (900, 2500))]
+    shares = [part.n / pairs.n for part in parts]
+    loss = sum(w * mean_loss(network, parameters, part) for w, part in zip(shares, parts, strict=True))
+    assert mean_loss(network, parameters, pairs) == pytest.approx(loss, rel=1e-12)
+    traces = [hessian_trace(network, parameters, part).value for part in parts]
+    trace = sum(w * value for w, value in zip(shares, traces, strict=True))
+    assert hessian_trace(network, parameters, pairs).value == pytest.approx(trace, rel=1e-11)
+    products = [w * hessian_times(network, parameters, p, vector) for w, p in zip(shares, parts, strict=True)]
+    torch.testing.assert_close(
+        hessian_times(network, parameters, pairs, vector), torch.stack(products).sum(0), rtol=1e-9, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp tanh", "attention"])
+def test_parameters_that_overflow_are_refused(name: str, rng: np.random.Generator) -> None:
+    """Losses and derivatives beyond the range of numbers are an error, not NaN."""
+    network = NETWORKS[name]
+    pairs = random_pairs(network, rng, n=5)
+    huge = {block: 1e200 * value for block, value in random_parameters(network, rng).items()}
+    requests: list[Callable[[], object]] = [
+        lambda: mean_loss(network, huge, pairs),
+        lambda: hessian_trace(network, huge, pairs),
+        lambda: hessian_trace(network, huge, pairs, method="hutchinson"),
+        lambda: top_eigenvalue(network, huge, pairs),
+        lambda: gradient_statistics(network, huge, pairs),
+        lambda: full_covariance(network, huge, pairs),
+    ]
+    for request in requests:
+        with pytest.raises(InvalidModelError, match="overflow") as refused:
+            request()
+        assert refused.value.field == "parameters"
 
 
 def test_lanczos_says_when_it_has_not_converged(rng: np.random.Generator) -> None:
