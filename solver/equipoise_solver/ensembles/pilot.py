@@ -9,6 +9,7 @@ References:
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +41,12 @@ class StepBias:
     coarse_step: float
 
 
+@lru_cache(maxsize=4)
 def pilot_of(plan: EnsemblePlan) -> EnsemblePlan | None:
-    """The second run; None where the step leaves no bias, adapts, or cannot be doubled."""
+    """The second run; None where the step leaves no bias, adapts, or cannot be doubled.
+
+    One plan has one, so that tables that a plan derives are derived once.
+    """
     flow = plan.dynamics
     if not isinstance(flow, Sgf) or not plan.has_fixed_clock or plan.coarsening != 1:
         return None

@@ -20,7 +20,7 @@ from equipoise_solver.ensembles.noise import (
 )
 from equipoise_solver.ensembles.reference.arithmetic import Stream, exponential, logarithm
 from equipoise_solver.ensembles.reference.noise import four_coarse, four_gaussian, four_three_point
-from equipoise_solver.ensembles.reference.steps import batch_of
+from equipoise_solver.ensembles.reference.steps import root_of
 from equipoise_solver.ensembles.streams import INCREMENTS, stream_words
 
 
@@ -219,7 +219,9 @@ def batches_of(seed: int, batch_size: int, n_steps: int, dtype: Any) -> tuple[An
     source = minibatch_gaussian.pair_source(**data, batch_size=batch_size)
     z = draw(source, seed, n_steps).reshape(n_steps, 2, 2, LANES).astype(dtype)
     first, second = (np.ascontiguousarray(z[:, :, i]).ravel() for i in (0, 1))
-    return *batch_of(first, second, source.numbers.astype(dtype)), first
+    slope, spread, *coefficients = source.numbers.astype(dtype)
+    root = root_of(first, np.array(coefficients))
+    return root * root, (slope * root + spread * second) * root, first
 
 
 @pytest.mark.parametrize("batch_size", [16, 17, 40])

@@ -97,18 +97,19 @@ def fill_by_quantile(
 
 
 @inlined
-def batch_of(z: Any, turn: Any, p: Any) -> Any:
-    """The batch (A, B) of two normal numbers; p = (sx^2, k, sx s/sqrt(S), 12 coefficients)."""
+def root_of(z: Any, c: Any) -> Any:
+    """The root r of a batch's A, by a normal number and 12 coefficients.
+
+    Given another normal number y, B is (k r + spread y) r.
+    """
     z2 = z * z
     z4 = z2 * z2
     # Estrin's scheme: a short chain of operations, which Horner's would wait for.
-    low = fma(fma(p[6], z, p[5]), z2, fma(p[4], z, p[3]))
-    low = fma(fma(fma(p[10], z, p[9]), z2, fma(p[8], z, p[7])), z4, low)
-    high = fma(fma(p[14], z, p[13]), z2, fma(p[12], z, p[11]))
+    low = fma(fma(c[3], z, c[2]), z2, fma(c[1], z, c[0]))
+    low = fma(fma(fma(c[7], z, c[6]), z2, fma(c[5], z, c[4])), z4, low)
+    high = fma(fma(c[11], z, c[10]), z2, fma(c[9], z, c[8]))
     root = fma(high, z4 * z4, low)
-    root = root * root * root
-    square = p[0] * (root * root)
-    return square, fma(p[2] * root, turn, p[1] * square)
+    return root * root * root
 
 
 def chi_squared_quantile(z: float, degrees: int) -> float:
@@ -178,13 +179,13 @@ def source(*, slope: float, noise_std: float, input_std: float, batch_size: int)
 
 
 def pair_numbers(*, slope: float, noise_std: float, input_std: float, batch_size: int) -> NDArray[np.float64]:
-    """The numbers of `batch_of` for batches of at least 16 pairs, shape (15,)."""
-    head = [input_std**2, slope, input_std * noise_std / math.sqrt(batch_size)]
-    return np.concatenate([head, root_quantile(batch_size, root=6, degree=11, reach=6.8)])
+    """(k, spread = s/sqrt(S), coefficients of `root_of`) for batches of at least 16 pairs, shape (14,)."""
+    root = math.cbrt(input_std) * root_quantile(batch_size, root=6, degree=11, reach=6.8)
+    return np.concatenate([[slope, noise_std / math.sqrt(batch_size)], root])
 
 
 def pair_source(*, slope: float, noise_std: float, input_std: float, batch_size: int) -> NoiseSource:
-    """Normal numbers for two minibatches of at least 16 pairs; the scheme makes them by `batch_of`."""
+    """Normal numbers for two minibatches of at least 16 pairs; the scheme makes them by `root_of`."""
     return NoiseSource(
         name="minibatch_gaussian_pairs",
         fill=fill_gaussian,

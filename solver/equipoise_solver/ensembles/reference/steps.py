@@ -115,29 +115,27 @@ def two_layer_euler(state: Reals, noise: Reals, numbers: Numbers) -> Reals:
     return np.stack([fma(-w, force, p[5] * u), fma(-u, force, p[5] * w)])
 
 
-def batch_of(z: Reals, other: Reals, p: Reals) -> tuple[Reals, Reals]:
-    """The batch (A, B) of two normal numbers; reference of `minibatch_gaussian.batch_of`, in its order."""
+def root_of(z: Reals, c: Reals) -> Reals:
+    """The root of a batch's A by a normal number; reference of `minibatch_gaussian.root_of`, in its order."""
     z2 = z * z
     z4 = z2 * z2
-    low = fma(fma(p[6], z, p[5]), z2, fma(p[4], z, p[3]))
-    low = fma(fma(fma(p[10], z, p[9]), z2, fma(p[8], z, p[7])), z4, low)
-    high = fma(fma(p[14], z, p[13]), z2, fma(p[12], z, p[11]))
-    root = fma(high, z4 * z4, low)
-    root = root * root * root
-    square = p[0] * (root * root)
-    return square, fma(p[2] * root, other, p[1] * square)
+    low = fma(fma(c[3], z, c[2]), z2, fma(c[1], z, c[0]))
+    low = fma(fma(fma(c[7], z, c[6]), z2, fma(c[5], z, c[4])), z4, low)
+    high = fma(fma(c[11], z, c[10]), z2, fma(c[9], z, c[8]))
+    root: Reals = fma(high, z4 * z4, low)
+    return root * root * root
 
 
 def two_layer_update(state: Reals, batch: Reals, numbers: Numbers) -> Reals:
     """Next (u, w) by the batch (A, B), or by its normal numbers; see `schemes.two_layer_update`."""
     p, (u, w) = numbers.astype(state.dtype), state
     rate, keep = p[:2]
-    square, product = batch
+    v = u * w
     if p.size > 4:
-        single = numbers[4:].astype(np.float32)
-        square, product = batch_of(square.astype(np.float32), product.astype(np.float32), single)
-        square, product = square.astype(u.dtype), product.astype(u.dtype)
+        single = numbers[5:].astype(np.float32)
+        z, turn = batch.astype(np.float32)
+        root, kick = root_of(z, single[1:]).astype(u.dtype), (single[0] * turn).astype(u.dtype)
+        force = root * fma(root, v - p[4], -kick)
     else:
-        square, product = rate * square.astype(u.dtype), rate * product.astype(u.dtype)
-    force = fma(square, u * w, -product)
+        force = fma(rate * batch[0].astype(u.dtype), v, -(rate * batch[1].astype(u.dtype)))
     return np.stack([fma(-force, w, keep * u), fma(-force, u, keep * w)])

@@ -6,6 +6,7 @@ The same update as `product_update` without momentum, written out for the case t
 |v| reaches the bound is frozen there: `taken` keeps the number of its updates before that.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.compiled import LANES, inlined
 from equipoise_solver.ensembles.device import fma, like
-from equipoise_solver.ensembles.noise.minibatch_gaussian import batch_of
+from equipoise_solver.ensembles.noise.minibatch_gaussian import root_of
 from equipoise_solver.ensembles.schemes.product_update import escape_bound
 from equipoise_solver.ensembles.schemes.scheme import Scheme, identity
 from equipoise_solver.ensembles.schemes.two_layers import extra, product_of
@@ -21,23 +22,19 @@ from equipoise_solver.ensembles.schemes.two_layers import extra_of as extra_of  
 
 
 @inlined
-def move(u: Any, w: Any, square: Any, product: Any, keep: Any, bound: Any) -> Any:
-    """One update by the batch (2 eta A, 2 eta B), and whether it was made; keep = 1 - 2 eta gamma."""
-    v = u * w
-    alive = abs(v) < bound
-    force = fma(square, v, -product)
+def moved(u: Any, w: Any, force: Any, keep: Any, bound: Any) -> Any:
+    """One update by force = 2 eta (A v - B), and whether it was made; keep = 1 - 2 eta gamma."""
+    alive = abs(u * w) < bound
     new_u, new_w = fma(-force, w, keep * u), fma(-force, u, keep * w)
     return (new_u if alive else u), (new_w if alive else w), alive
 
 
 @inlined
-def move_without_decay(u: Any, w: Any, square: Any, product: Any, bound: Any) -> Any:
-    """`move` for keep = 1, the same bits."""
-    v = u * w
-    alive = abs(v) < bound
-    force = fma(square, v, -product)
-    new_u, new_w = fma(-force, w, u), fma(-force, u, w)
-    return (new_u if alive else u), (new_w if alive else w), alive
+def moved_without_decay(u: Any, w: Any, force: Any, bound: Any) -> Any:
+    """`moved` for keep = 1, the same bits."""
+    alive = abs(u * w) < bound
+    force = force if alive else like(u, 0.0)
+    return fma(-force, w, u), fma(-force, u, w), alive
 
 
 def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) -> None:
@@ -47,54 +44,65 @@ def step(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, work: Any) 
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
         square, product = rate * like(u, noise[0, j]), rate * like(u, noise[1, j])
-        u, w, alive = move(u, w, square, product, keep, bound)
+        u, w, alive = moved(u, w, fma(square, u * w, -product), keep, bound)
         state[0, j] = u
         state[1, j] = w
         taken[j] += np.int32(alive)
 
 
 @inlined
-def batch_numbers(numbers: Any) -> Any:
-    """The numbers of `batch_of`, which follow the scheme's own; in float32, as the normal numbers are."""
+def batch_numbers(zero: Any, numbers: Any) -> Any:
+    """Slope k in the state's precision, spread and coefficients of batches in that of the normal numbers.
+
+    They follow the scheme's own, and make batches times the rate: 2 eta A and 2 eta B.
+    """
     return (
-        np.float32(numbers[4]),
+        like(zero, numbers[4]),
         np.float32(numbers[5]),
-        np.float32(numbers[6]),
-        np.float32(numbers[7]),
-        np.float32(numbers[8]),
-        np.float32(numbers[9]),
-        np.float32(numbers[10]),
-        np.float32(numbers[11]),
-        np.float32(numbers[12]),
-        np.float32(numbers[13]),
-        np.float32(numbers[14]),
-        np.float32(numbers[15]),
-        np.float32(numbers[16]),
-        np.float32(numbers[17]),
-        np.float32(numbers[18]),
+        (
+            np.float32(numbers[6]),
+            np.float32(numbers[7]),
+            np.float32(numbers[8]),
+            np.float32(numbers[9]),
+            np.float32(numbers[10]),
+            np.float32(numbers[11]),
+            np.float32(numbers[12]),
+            np.float32(numbers[13]),
+            np.float32(numbers[14]),
+            np.float32(numbers[15]),
+            np.float32(numbers[16]),
+            np.float32(numbers[17]),
+        ),
     )
 
 
 @inlined
-def move_by_normals(u: Any, w: Any, first: Any, second: Any, keep: Any, bound: Any, batch: Any) -> Any:
-    """`move` by the batch that two normal numbers make."""
-    square, product = batch_of(first, second, batch)
-    return move(u, w, like(u, square), like(u, product), keep, bound)
+def force_of(v: Any, z: Any, turn: Any, batch: Any) -> Any:
+    """2 eta (A v - B) = r (r (v - k) - spread turn) for the batch that two normal numbers make."""
+    slope, spread, coefficients = batch
+    root, kick = like(v, root_of(z, coefficients)), like(v, spread * turn)
+    return root * fma(root, v - slope, -kick)
+
+
+@inlined
+def moved_by_normals(u: Any, w: Any, z: Any, turn: Any, keep: Any, bound: Any, batch: Any) -> Any:
+    """`moved` by the batch that two normal numbers make."""
+    return moved(u, w, force_of(u * w, z, turn, batch), keep, bound)
 
 
 @inlined
 def group(u: Any, w: Any, noise: Any, p: Any) -> Any:
     """Two updates by four normal numbers; see `cuda.kernels`."""
-    batch = batch_numbers(p)
-    u, w, first = move_by_normals(u, w, noise[0], noise[1], p[1], p[2], batch)
-    u, w, second = move_by_normals(u, w, noise[2], noise[3], p[1], p[2], batch)
+    batch = batch_numbers(u, p)
+    u, w, first = moved_by_normals(u, w, noise[0], noise[1], p[1], p[2], batch)
+    u, w, second = moved_by_normals(u, w, noise[2], noise[3], p[1], p[2], batch)
     return u, w, np.int32(first) + np.int32(second)
 
 
 @inlined
 def first_of_group(u: Any, w: Any, noise: Any, p: Any) -> Any:
     """One update by the first two of four normal numbers; see `cuda.kernels`."""
-    u, w, made = move_by_normals(u, w, noise[0], noise[1], p[1], p[2], batch_numbers(p))
+    u, w, made = moved_by_normals(u, w, noise[0], noise[1], p[1], p[2], batch_numbers(u, p))
     return u, w, np.int32(made)
 
 
@@ -102,22 +110,22 @@ def step_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any, 
     """Two updates of every lane by batches of Gaussian data, each made of two rows of normal numbers."""
     zero = state[0, 0]
     keep, bound = like(zero, numbers[1]), like(zero, numbers[2])
-    batch = batch_numbers(numbers)
+    batch = batch_numbers(zero, numbers)
     if numbers[1] == 1.0:
         for j in range(LANES):
             u, w = state[0, j], state[1, j]
-            square, product = batch_of(noise[0, j], noise[1, j], batch)
-            u, w, first = move_without_decay(u, w, like(u, square), like(u, product), bound)
-            square, product = batch_of(noise[2, j], noise[3, j], batch)
-            u, w, second = move_without_decay(u, w, like(u, square), like(u, product), bound)
+            force = force_of(u * w, noise[0, j], noise[1, j], batch)
+            u, w, first = moved_without_decay(u, w, force, bound)
+            force = force_of(u * w, noise[2, j], noise[3, j], batch)
+            u, w, second = moved_without_decay(u, w, force, bound)
             state[0, j] = u
             state[1, j] = w
             taken[j] += np.int32(first) + np.int32(second)
     else:
         for j in range(LANES):
             u, w = state[0, j], state[1, j]
-            u, w, first = move_by_normals(u, w, noise[0, j], noise[1, j], keep, bound, batch)
-            u, w, second = move_by_normals(u, w, noise[2, j], noise[3, j], keep, bound, batch)
+            u, w, first = moved_by_normals(u, w, noise[0, j], noise[1, j], keep, bound, batch)
+            u, w, second = moved_by_normals(u, w, noise[2, j], noise[3, j], keep, bound, batch)
             state[0, j] = u
             state[1, j] = w
             taken[j] += np.int32(first) + np.int32(second)
@@ -127,10 +135,10 @@ def single_by_normals(state: Any, noise: Any, row: Any, taken: Any, numbers: Any
     """One update of every lane by the normal numbers in rows 2 row and 2 row + 1."""
     zero = state[0, 0]
     keep, bound = like(zero, numbers[1]), like(zero, numbers[2])
-    batch = batch_numbers(numbers)
+    batch = batch_numbers(zero, numbers)
     for j in range(LANES):
         u, w = state[0, j], state[1, j]
-        u, w, alive = move_by_normals(u, w, noise[2 * row, j], noise[2 * row + 1, j], keep, bound, batch)
+        u, w, alive = moved_by_normals(u, w, noise[2 * row, j], noise[2 * row + 1, j], keep, bound, batch)
         state[0, j] = u
         state[1, j] = w
         taken[j] += np.int32(alive)
@@ -164,16 +172,17 @@ def scheme(
         weight_decay: gamma.
         power: E[x^2] of the data.
         precision: of the state.
-        batch: numbers of `batch_of`, for batches that come as normal numbers; None for batches (A, B).
+        batch: `minibatch_gaussian.pair_numbers`, for batches that come as normal numbers; None for (A, B).
     """
     bound = escape_bound(depth=1, width=1, learning_rate=learning_rate, power=power)
     floor = 1e-150 if precision == "float64" else 1e-38
     own = np.array([2 * learning_rate, 1 - 2 * learning_rate * weight_decay, bound, floor])
     by_normals = batch is not None
     if batch is not None:
-        # The batches of this scheme are those of `batch_of` times the rate 2 eta.
+        # The batches of this scheme come times the rate 2 eta.
         batch = batch.copy()
-        batch[[0, 2]] *= own[0]
+        batch[1] *= math.sqrt(own[0])
+        batch[2:] *= own[0] ** (1 / 6)
     return Scheme(
         name="two_layer_update",
         clock="steps",
