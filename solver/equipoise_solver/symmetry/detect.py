@@ -44,7 +44,7 @@ from equipoise_solver.symmetry.points import check_source
 from equipoise_solver.symmetry.recognise import Found, Recogniser
 
 MOST_COORDINATES = 3000
-"""Unknowns that one null space is computed for: 15 s and 300 MB here."""
+"""Unknowns that one null space is computed for: half a minute and 1 GB here."""
 MOST_DIAGONAL = 20_000
 """Parameters of a network whose diagonal generators are searched in parts."""
 _AT_ONCE = 1000
@@ -68,7 +68,7 @@ class Detected:
         undetected: declared families, or parts of them, that are no symmetries of this loss on these samples.
         spectrum: relative singular values of the equations, descending; the last count as zero.
         gap: smallest of them above zero divided by the largest that counts as zero (or by rounding).
-        n_points: random points (theta, z) used.
+        n_points: random points (theta, z) drawn.
         residual: largest part of a fresh equation, of unit length, along the solutions.
         notes: what a reader should know.
     """
@@ -113,6 +113,7 @@ def detect_symmetries(
     declared = network.families()
     found = tuple(recogniser.all_found(declared))
     undetected = _undetected(declared, found)
+    notes = _notes(source, space, search, found, undetected)
     return Detected(
         structure=name,
         dimension=search.basis.shape[1],
@@ -120,9 +121,9 @@ def detect_symmetries(
         undetected=undetected,
         spectrum=torch.tensor(sorted(search.spectrum, reverse=True), dtype=torch.float64),
         gap=search.gap,
-        n_points=search.n_points,
+        n_points=source.n_drawn,
         residual=search.residual,
-        notes=tuple(_notes(network, space, search, found, undetected)),
+        notes=(*_untried(network, name, structure), *notes),
     )
 
 
@@ -164,15 +165,26 @@ def _searched(source: Source, space: SearchSpace) -> Search:
     return search_in_parts(source, space, grouping)
 
 
+def _untried(network: Network, taken: SearchStructure, asked: Asked) -> list[str]:
+    """What an automatic choice leaves out."""
+    if asked != "auto" or taken == "full":
+        return []
+    larger = FullSpace(network.blocks) if taken == "blocks" else BlocksSpace(network.blocks)
+    name = "full" if taken == "blocks" else "blocks"
+    return [f'Searched {taken} generators only; structure "{name}" has {larger.dimension} unknowns.']
+
+
 def _undetected(declared: Sequence[Family], found: Sequence[Found]) -> tuple[str, ...]:
     whole = {one.name for one in found if one.is_declared and one.members is None}
     return tuple(family.name for family in declared if family.name not in whole)
 
 
 def _notes(
-    network: Network, space: SearchSpace, search: Search, found: Sequence[Found], undetected: Sequence[str]
+    source: Source, space: SearchSpace, search: Search, found: Sequence[Found], undetected: Sequence[str]
 ) -> list[str]:
-    notes = []
+    network, notes = source.network, []
+    if source.n_usable == 0:
+        notes.append("The loss does not depend on the parameters.")
     if isinstance(space, DiagonalSpace) and any(f.structure == "full" for f in network.families()):
         notes.append("Of double rotations, structure diagonal holds those with diagonal K only.")
     if search.smallest_kept < NEARLY:

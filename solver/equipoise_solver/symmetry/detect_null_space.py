@@ -9,8 +9,13 @@ from torch import Tensor
 NULL = 1e-10
 """Singular values below this, relative to the largest, are zero: rounding leaves some 1e-15."""
 
-_NEGLIGIBLE = 1e-6
-"""Rows this much shorter than the typical one are left out: rounding in their gradients is not small."""
+_NEGLIGIBLE = 1e-3
+"""Points with a gradient this much smaller than the typical one are left out.
+
+Rounding need not be small there: a saturated softmax has p - 1 with an error of 1e-16, not of 1e-16 |p - 1|.
+"""
+_NO_GRADIENT = 1e-12
+"""A gradient this small, times |theta| and relative to the loss, is rounding."""
 ROUNDING = 2.3e-16
 """Spacing of float64 at 1: no singular value is known better."""
 
@@ -39,19 +44,20 @@ class NullSpace:
         return float(self.spectrum[kept - 1]) if kept else math.inf
 
 
-def usable_rows(rows: Tensor, gradient_norms: Tensor) -> Tensor:
-    """Rows of unit length, without those of points where the gradient is zero or nearly so.
+def usable_rows(rows: Tensor, gradients: Tensor, losses: Tensor) -> Tensor:
+    """Rows of unit length, without those of points where the gradient is rounding or nearly zero.
 
     Args:
         rows: shape (n, u).
-        gradient_norms: |grad l| at each point, shape (n,).
+        gradients: |theta| |grad l| at each point, shape (n,).
+        losses: l, of either sign, shape (n,).
 
     Returns:
         shape (n_usable, u).
     """
     lengths = torch.linalg.vector_norm(rows, dim=1)
-    is_used = torch.isfinite(gradient_norms)
-    for sizes in (gradient_norms, lengths):
+    is_used = torch.isfinite(gradients) & (gradients > _NO_GRADIENT * losses.abs())
+    for sizes in (gradients, lengths):
         is_used &= sizes > 0
         if bool(is_used.any()):
             is_used &= sizes > _NEGLIGIBLE * sizes[is_used].median()

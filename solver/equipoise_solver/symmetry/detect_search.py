@@ -28,12 +28,14 @@ NEARLY = 1e-6
 _MORE_POINTS = 1.25
 """Points per unknown; as many as unknowns would leave the smallest singular value near zero by chance."""
 _SPARE = 32
-_MOST_ROUNDS = 5
+_MOST_ROUNDS = 4
+_MOST_DRAWS = 6
+"""Doublings while points with a gradient are missing."""
 _CHUNK = 2**24
 """Numbers held at once, some 128 MB."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
     """Where points come from.
 
@@ -41,33 +43,41 @@ class Source:
         network: the model.
         data: samples, a teacher, or None for samples of any kind.
         generator: source of randomness, which advances.
+        n_drawn: points drawn so far.
+        n_usable: those of them with a gradient.
     """
 
     network: Network
     data: Pairs | GaussianTeacher | None
     generator: np.random.Generator
+    n_drawn: int = 0
+    n_usable: int = 0
 
     def rows(self, space: SearchSpace, n: int, support: Parameters | None = None) -> Tensor:
-        """Rows of about n points, those of vanishing gradient left out."""
-        blocks = self.network.blocks
-        n_numbers = space.dimension + 8 * sum(block.size for block in blocks)
-        chunk = max(1, _CHUNK // n_numbers)
-        parts, norms = [], []
-        for start in range(0, n, chunk):
-            points = draw_points(
-                self.network,
-                min(chunk, n - start),
-                data=self.data,
-                generator=self.generator,
-                support=support,
-            )
-            if support is None:
-                parts.append(space.rows(points.parameters, points.gradients))
-            else:
-                parts.append(free_products(points.parameters, points.gradients, support))
-            squares = [value.flatten(1).square().sum(1) for value in points.gradients.values()]
-            norms.append(torch.stack(squares).sum(0).sqrt())
-        return usable_rows(torch.cat(parts), torch.cat(norms))
+        """At least n rows of points with a gradient, fewer if such points are rare."""
+        n_numbers = space.dimension + 8 * sum(block.size for block in self.network.blocks)
+        chunk = max(_SPARE, _CHUNK // n_numbers)
+        parts, n_rows = [], 0
+        for round_ in range(_MOST_DRAWS):
+            missing = n - n_rows
+            if missing <= 0:
+                break
+            for start in range(0, missing << round_, chunk):
+                parts.append(self._some_rows(space, min(chunk, (missing << round_) - start), support))
+            n_rows = sum(len(part) for part in parts)
+        return torch.cat(parts)
+
+    def _some_rows(self, space: SearchSpace, n: int, support: Parameters | None) -> Tensor:
+        points = draw_points(self.network, n, data=self.data, generator=self.generator, support=support)
+        if support is None:
+            rows = space.rows(points.parameters, points.gradients)
+        else:
+            rows = free_products(points.parameters, points.gradients, support)
+        scales = squared_lengths(points.parameters) * squared_lengths(points.gradients)
+        usable = usable_rows(rows, scales.sqrt(), points.losses)
+        self.n_drawn += n
+        self.n_usable += len(usable)
+        return usable
 
 
 @dataclass
@@ -78,7 +88,6 @@ class Search:
         basis: orthonormal solutions, shape (u, m).
         spectrum: relative singular values of every system solved, joined, descending.
         dropped: those of them that count as zero.
-        n_points: points used.
         residual: largest part of a row of unit length, at fresh points, along the solutions.
         is_confirmed: whether that is zero, and enough fresh points had a gradient to tell.
     """
@@ -86,7 +95,6 @@ class Search:
     basis: Tensor
     spectrum: list[float] = field(default_factory=list)
     dropped: list[float] = field(default_factory=list)
-    n_points: int = 0
     residual: float = 0.0
     is_confirmed: bool = True
 
@@ -143,7 +151,7 @@ def _settled(
     Args:
         source: of points.
         space: of generators.
-        search: gets the spectrum and the number of points.
+        search: gets the spectrum and the residual.
         support: free parameters, None for all.
         within: orthonormal columns that solutions are combinations of, None for all vectors.
     """
@@ -152,14 +160,14 @@ def _settled(
     if n_unknowns == 0:
         return torch.zeros(n_free, 0, dtype=torch.float64)
     rows = space.constraints() if n_free == space.dimension else torch.zeros(0, n_free, dtype=torch.float64)
+    n_fixed = len(rows)
     n_points = math.ceil(_MORE_POINTS * n_unknowns) + _SPARE
     for _ in range(_MOST_ROUNDS):
         rows = torch.cat([rows, source.rows(space, n_points, support)])
         null = null_space(rows) if within is None else null_combinations(rows, within)
         fresh = source.rows(space, _SPARE, support)
-        search.n_points += n_points + _SPARE
         residual = _largest_part(fresh, null.basis)
-        is_confirmed = residual <= NULL and len(fresh) >= _SPARE // 2
+        is_confirmed = residual <= NULL and (len(fresh) > 0 or len(rows) == n_fixed)
         if is_confirmed and null.smallest_kept > NEARLY:
             break
         n_points *= 2
@@ -167,6 +175,11 @@ def _settled(
     search.residual = max(search.residual, residual)
     search.is_confirmed &= is_confirmed
     return null.basis
+
+
+def squared_lengths(values: Parameters) -> Tensor:
+    """Sum of squares of each of n parameter vectors, shape (n,)."""
+    return torch.stack([value.flatten(1).square().sum(1) for value in values.values()]).sum(0)
 
 
 def free_products(parameters: Parameters, gradients: Parameters, support: Parameters) -> Tensor:

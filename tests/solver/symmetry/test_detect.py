@@ -302,6 +302,23 @@ class Gated(Undeclared):
         return (h * gate) @ parameters["W2"].T
 
 
+def test_points_are_drawn_until_enough_have_a_gradient(seed: int) -> None:
+    """Five ReLU layers of one unit each pass on one point in dozens."""
+    network = Mlp((2, 1, 1, 1, 1, 1, 2), "relu", bias=False)
+    found = detect_symmetries(network, structure="full", seed=seed)
+    assert found.dimension == 5
+    assert found.n_points > 20 * len(found.spectrum)
+    assert found.notes == ()
+
+
+def test_a_loss_that_does_not_depend_on_the_parameters(seed: int) -> None:
+    """Weights 1 x 1 divided by their norm are signs: every generator is a symmetry, which is said."""
+    found = detect_symmetries(NormalizedMlp((1, 1, 1), "tanh", "layer"), structure="full", seed=seed)
+    assert found.dimension == 3 == sum(one.dimension for one in found.found)
+    assert found.undetected == ()
+    assert any("does not depend" in note for note in found.notes)
+
+
 def test_nearly_a_symmetry_is_said(rng: np.random.Generator, seed: int) -> None:
     """tanh at inputs of 3e-4 is linear up to 1e-8: no symmetry, but a note."""
     data = pairs_of(3e-4 * rng.normal(size=(50, 3)), rng.normal(size=(50, 2)))
@@ -312,11 +329,14 @@ def test_nearly_a_symmetry_is_said(rng: np.random.Generator, seed: int) -> None:
 
 
 def test_automatic_structure_takes_the_largest_that_is_cheap(seed: int) -> None:
-    structures = [
-        detect_symmetries(network, seed=seed).structure
-        for network in (LinearNetwork((3, 5, 4)), LinearNetwork((6, 9, 7)), Mlp((9, 30, 12)))
-    ]
-    assert structures == ["full", "blocks", "diagonal"]
+    """And says what it leaves out."""
+    networks = (LinearNetwork((3, 5, 4)), LinearNetwork((6, 9, 7)), LinearNetwork((9, 30, 12)))
+    found = [detect_symmetries(network, seed=seed) for network in networks]
+    assert [one.structure for one in found] == ["full", "blocks", "diagonal"]
+    assert [one.dimension for one in found] == [15, 45, 30]
+    said = ["", '"full" has 6903 unknowns', '"blocks" has 1053 unknowns']
+    assert all(text in " ".join(one.notes) for text, one in zip(said, found, strict=True))
+    assert found[0].notes == ()
 
 
 def test_results_depend_on_the_seed_alone(seed: int) -> None:

@@ -52,9 +52,11 @@ def test_combinations_of_candidates(rng: np.random.Generator) -> None:
 
 
 def test_rows_without_gradient_are_left_out() -> None:
-    rows = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-9, 0.0], [0.0, 2.0]], dtype=torch.float64)
-    norms = torch.tensor([5.0, 1.0, 1e-9, math.nan], dtype=torch.float64)
-    usable = usable_rows(rows, norms)
+    """Zero rows, gradients that are not finite, small beside the others, or rounding of the loss."""
+    rows = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-9, 0.0], [0.0, 2.0], [0.0, 1.0]], dtype=torch.float64)
+    gradients = torch.tensor([5.0, 1.0, 1e-9, math.nan, 1.0], dtype=torch.float64)
+    losses = torch.tensor([1.0, 1.0, 1.0, 1.0, -1e13], dtype=torch.float64)
+    usable = usable_rows(rows, gradients, losses)
     torch.testing.assert_close(usable, torch.tensor([[0.6, 0.8]], dtype=torch.float64))
 
 
