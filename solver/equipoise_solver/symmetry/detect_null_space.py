@@ -15,7 +15,7 @@ _NEGLIGIBLE = 1e-3
 Rounding need not be small there: a saturated softmax has p - 1 with an error of 1e-16, not of 1e-16 |p - 1|.
 """
 _NO_GRADIENT = 1e-12
-"""A gradient this small, times |theta| and relative to the loss, is rounding."""
+"""A gradient this small, times |theta| and relative to the typical loss, is rounding."""
 ROUNDING = 2.3e-16
 """Spacing of float64 at 1: no singular value is known better."""
 
@@ -56,7 +56,7 @@ def usable_rows(rows: Tensor, gradients: Tensor, losses: Tensor) -> Tensor:
         shape (n_usable, u).
     """
     lengths = torch.linalg.vector_norm(rows, dim=1)
-    is_used = torch.isfinite(gradients) & (gradients > _NO_GRADIENT * losses.abs())
+    is_used = torch.isfinite(gradients) & (gradients > _NO_GRADIENT * losses.abs().median())
     for sizes in (gradients, lengths):
         is_used &= sizes > 0
         if bool(is_used.any()):

@@ -55,9 +55,11 @@ def test_rows_without_gradient_are_left_out() -> None:
     """Zero rows, gradients that are not finite, small beside the others, or rounding of the loss."""
     rows = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-9, 0.0], [0.0, 2.0], [0.0, 1.0]], dtype=torch.float64)
     gradients = torch.tensor([5.0, 1.0, 1e-9, math.nan, 1.0], dtype=torch.float64)
-    losses = torch.tensor([1.0, 1.0, 1.0, 1.0, -1e13], dtype=torch.float64)
-    usable = usable_rows(rows, gradients, losses)
-    torch.testing.assert_close(usable, torch.tensor([[0.6, 0.8]], dtype=torch.float64))
+    losses = torch.ones(5, dtype=torch.float64)
+    wanted = torch.tensor([[0.6, 0.8], [0.0, 1.0]], dtype=torch.float64)
+    torch.testing.assert_close(usable_rows(rows, gradients, losses), wanted)
+    losses = torch.tensor([-2e12, 3e12, 1.0, 2e12, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(usable_rows(rows, gradients, losses), wanted[:1])
 
 
 @pytest.mark.parametrize(
