@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise_solver.errors import InvalidModelError, UnsupportedCombinationError
@@ -41,7 +42,8 @@ def initial_parameters(
         init: "kaiming": N(0, g^2/in), g^2 = 2 after relu and its kin, 1 otherwise (He et al. 2015);
             "xavier": N(0, 2/(in + out)) (Glorot and Bengio 2010); "small": N(0, 0.01^2);
             "orthogonal": rows or columns orthonormal, uniformly distributed (a diagonal layer: random signs);
-            "global_minimum": linear networks, see `at_global_minimum`. Entries of a diagonal layer count as
+            "global_minimum": linear networks, `best_product` shared out by
+            `at_product`. Entries of a diagonal layer count as
             having one input and one output.
         seed: of the stream.
         path: number of the network.
@@ -67,7 +69,7 @@ def initial_parameters(
     return parameters
 
 
-def _block(block: Block, init: str, generator: np.random.Generator, *, gain: float) -> np.ndarray:
+def _block(block: Block, init: str, generator: np.random.Generator, *, gain: float) -> NDArray[np.float64]:
     if block.name.startswith("b"):
         return np.zeros(block.shape)
     n_out, n_in = block.shape if len(block.shape) == 2 else (1, 1)
@@ -77,7 +79,7 @@ def _block(block: Block, init: str, generator: np.random.Generator, *, gain: flo
     return std * generator.standard_normal(block.shape)
 
 
-def _orthogonal(block: Block, generator: np.random.Generator) -> np.ndarray:
+def _orthogonal(block: Block, generator: np.random.Generator) -> NDArray[np.float64]:
     if len(block.shape) == 1:
         return np.where(generator.random(block.shape) < 0.5, -1.0, 1.0)
     n_out, n_in = block.shape

@@ -40,7 +40,7 @@ def mean_loss(
         InvalidModelError, UnsupportedCombinationError: as `check_objective`; field "parameters", overflow.
     """
     check_objective(network, data)
-    loss = weight_decay * float(squared_norm(parameters))
+    loss = weight_decay * float(squared_norm(parameters)) if weight_decay else 0.0
     if isinstance(data, Pairs):
         parts = _chunks(network, parameters, data)
         loss += sum(float(sample_losses(network, parameters, x, y).sum()) for x, y in parts) / data.n

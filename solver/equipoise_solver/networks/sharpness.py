@@ -82,7 +82,6 @@ def hessian_trace(
         method == "auto" and _operations(network, parameters, data) > MAX_OPERATIONS
     ):
         estimate = _hutchinson(network, parameters, data, n_probes=n_probes, seed=seed)
-        check_overflow(estimate.value)
         return HessianTrace(estimate.value + decay, estimate.standard_error, estimate.n_probes)
     if isinstance(network, DenseNetwork):
         value = dense_hessian_trace(network, parameters, data)
@@ -115,9 +114,10 @@ def _hutchinson(
         signs = 2.0 * generator.integers(0, 2, n_parameters(network)) - 1
         probe = torch.from_numpy(signs).to(like)
         values.append(float(probe @ hessian_times(network, parameters, pairs, probe)))
-    mean = math.fsum(values) / n_probes
-    variance = math.fsum((value - mean) ** 2 for value in values) / (n_probes - 1)
-    return HessianTrace(mean, math.sqrt(variance / n_probes), n_probes)
+    estimates = torch.tensor(values, dtype=torch.float64)
+    error = float(estimates.std()) / math.sqrt(n_probes)
+    check_overflow(error)
+    return HessianTrace(float(estimates.mean()), error, n_probes)
 
 
 def _by_columns(network: Network, parameters: Parameters, pairs: Pairs) -> float:

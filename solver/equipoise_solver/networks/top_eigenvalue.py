@@ -104,8 +104,7 @@ def lanczos(
             product = product - stacked.T @ (stacked @ product)
         beta = float(product.norm())
         n = len(diagonal)
-        is_last = n == limit or n % _N_BETWEEN == 0 or beta == 0
-        if is_last:
+        if n == limit or n % _N_BETWEEN == 0 or beta == 0:
             values, vectors = _ritz(diagonal, off_diagonal)
             scale = float(values.abs().max())
             bound = beta * abs(float(vectors[-1, -1])) if n < start.numel() else 0.0
