@@ -45,6 +45,18 @@ def _entries(values: Any, at: Any, n: Any) -> Any:
 
 
 @inlined
+def _fill(values: Any, number: Any) -> None:
+    for i in range(values.shape[0]):
+        values[i] = number
+
+
+@inlined
+def _copy(values: Any, source: Any) -> None:
+    for i in range(values.shape[0]):
+        values[i] = source[i]
+
+
+@inlined
 def _take_rows(work: Any, at: Any, table: Any, indices: Any, first: Any, count: Any) -> None:
     """Put rows indices[first:first + count] of a table into a lane array, one row for every lane."""
     width = table.shape[1]
@@ -88,7 +100,7 @@ def _teach(
     for s in range(count):
         place = (first + s) * (n_in + n_out)
         for i in range(n_in):
-            sums[:] = 0.0
+            _fill(sums, 0.0)
             for k in range(n_in):
                 for j in range(LANES):
                     sums[j] = fma(roots[i, k], normals[place + k, j], sums[j])
@@ -96,7 +108,7 @@ def _teach(
             for j in range(LANES):
                 entry[j] = sums[j]
         for i in range(n_out):
-            sums[:] = 0.0
+            _fill(sums, 0.0)
             for k in range(n_in):
                 entry = _entries(work, x_at + s * n_in + k, 1)
                 for j in range(LANES):
@@ -138,8 +150,8 @@ def _blame_classes(outputs: Any, labels: Any, weights: Any, deltas: Any, count: 
     lowest, zero, one = kind(_FARTHEST), kind(0.0), kind(1.0)
     tops, sums = np.empty(LANES, dtype=outputs.dtype), np.empty(LANES, dtype=outputs.dtype)
     for s in range(count):
-        tops[:] = _entries(outputs, s * width, 1)
-        sums[:] = zero
+        _copy(tops, _entries(outputs, s * width, 1))
+        _fill(sums, zero)
         for i in range(1, width):
             f = _entries(outputs, s * width + i, 1)
             for j in range(LANES):
@@ -167,7 +179,7 @@ def _forward(parameters: Any, work: Any, settings: Any, layers: Any, leak: Any, 
         z_at = layers[layer, OUT_AT]
         if bias_at >= 0:
             for s in range(count):
-                _entries(work, z_at + s * n_out, n_out)[:] = _entries(parameters, bias_at, n_out)
+                _copy(_entries(work, z_at + s * n_out, n_out), _entries(parameters, bias_at, n_out))
         multiply(
             work, h_at, n_in, 1,
             parameters, layers[layer, WEIGHT_AT], 1, n_in,
@@ -244,7 +256,7 @@ def _weigh(weights: Any, normals: Any, means: Any, first: Any, count: Any, share
 
 @inlined
 def _mean_over_samples(normals: Any, n: Any, means: Any) -> None:
-    means[:] = 0.0
+    _fill(means, 0.0)
     for s in range(n):
         for j in range(LANES):
             means[j] += normals[s, j]
@@ -345,7 +357,7 @@ def run_steps(
             start_lanes(words, key, first_path, INCREMENTS, step)
             draw_normals(normals, n, words)
             _mean_over_samples(normals, n, means)
-        gradient[:] = 0
+        _fill(gradient, 0.0)
         for first in range(0, size, CHUNK):
             count = min(CHUNK, size - first)
             if source == WHOLE:

@@ -17,14 +17,15 @@ from equipoise_solver.networks.representation import (
     effective_rank,
     latent_covariances,
 )
-from equipoise_solver.networks.sharpness import hessian_trace
+from equipoise_solver.networks.sharpness import Method, hessian_trace
 from equipoise_solver.networks.statistics import GradientStatistics, gradient_statistics
 from equipoise_solver.networks.training.balance import balance_residual, charges_of, sides_of
+from equipoise_solver.networks.training.bend import trace_of
 
 Values = dict[str, float]
 MAX_COMPONENTS = 16
 """Most charges of a family that are shown one by one, beside their sum."""
-MAX_OPERATIONS = 2e9
+MAX_OPERATIONS = 2e8
 """Multiplications that the trace of a Hessian may take at each record before it is estimated."""
 N_PROBES = 32
 """Random vectors of that estimate."""
@@ -136,20 +137,18 @@ def _balance_residual(moment: Moment) -> Values:
 
 
 def _sharpness(moment: Moment) -> Values:
-    scene = moment.scene
-    trace = hessian_trace(
-        scene.network,
-        moment.parameters,
-        scene.data,
-        method="exact" if trace_is_exact(scene.network, scene.data) else "hutchinson",
-        n_probes=N_PROBES,
-        seed=scene.seed,
-    )
+    network, data, seed = moment.scene.network, moment.scene.data, moment.scene.seed
+    is_exact = trace_is_exact(network, data)
+    if isinstance(data, Pairs) and not isinstance(network, DenseNetwork):
+        n_probes = None if is_exact else N_PROBES
+        return {"sharpness": trace_of(network, moment.parameters, data, n_probes=n_probes, seed=seed)}
+    method: Method = "exact" if is_exact else "hutchinson"
+    trace = hessian_trace(network, moment.parameters, data, method=method, n_probes=N_PROBES, seed=seed)
     return {"sharpness": trace.value}
 
 
 def trace_is_exact(network: Network, data: Pairs | GaussianTeacher) -> bool:
-    """Whether the trace of the Hessian is exact: an estimate takes its place where that costs too much."""
+    """Whether the trace of the Hessian is exact: an estimate takes its place where that costs less."""
     if isinstance(data, GaussianTeacher):
         return True
     passes = n_parameters(network)
@@ -157,7 +156,7 @@ def trace_is_exact(network: Network, data: Pairs | GaussianTeacher) -> bool:
         is_kinked = ACTIVATIONS[network.activation].degree == 1
         units = sum(block.shape[0] for block in network.blocks if len(block.shape) == 2)
         passes = network.n_outputs if is_kinked else units
-    return 12.0 * data.n * n_parameters(network) * passes <= MAX_OPERATIONS
+    return passes <= 2 * N_PROBES or 12.0 * data.n * n_parameters(network) * passes <= MAX_OPERATIONS
 
 
 def _alignment(moment: Moment) -> Values:

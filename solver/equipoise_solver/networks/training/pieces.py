@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.networks.data import GaussianTeacher, Pairs
 from equipoise_solver.networks.parameters import unflatten
 from equipoise_solver.networks.training.lane_training import train_in_lanes
@@ -76,17 +77,22 @@ class Workshop:
 
         Args:
             rows: flat parameters, shape (networks, p); a network that is lost is NaN.
-            first_path: path of the first row; those beyond the last path are left out.
+            first_path: path of the first row.
             step: number of updates made.
+
+        Returns:
+            NaN for networks that are lost, or beyond the last path, or so large that their observables
+            overflow.
+
+        Raises:
+            InvalidModelError: field "parameters", they overflow before any update.
         """
         scene = self.scene.at(self._temperature(step))
-        columns = []
-        for i, row in enumerate(rows):
-            is_there = first_path + i < self.plan.n_paths and bool(np.isfinite(row).all())
-            columns.append(self._measured(scene, row) if is_there else None)
-        n_names = len(self.names)
-        nothing = np.full(n_names, np.nan)
-        return np.stack([nothing if column is None else column for column in columns], axis=1)
+        seen = np.full((len(self.names), len(rows)), np.nan)
+        for i, row in enumerate(rows[: max(0, self.plan.n_paths - first_path)]):
+            if np.isfinite(row).all():
+                seen[:, i] = self._measured(scene, row, is_start=step == 0)
+        return seen
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -95,10 +101,24 @@ class Workshop:
         ones = {block.name: torch.ones(block.shape, dtype=torch.float64) for block in network.blocks}
         return tuple(measure(replace(self.scene, data=_two(self.scene.data)), ones))
 
-    def _measured(self, scene: Scene, row: NDArray[Any]) -> NDArray[np.float64]:
+    def _measured(self, scene: Scene, row: NDArray[Any], *, is_start: bool) -> NDArray[np.float64]:
         theta = torch.from_numpy(row.astype(np.float64))
-        values = measure(scene, unflatten(theta, self.plan.network.blocks))
-        return np.array([values[name] for name in self.names])
+        try:
+            values = measure(scene, unflatten(theta, self.plan.network.blocks))
+        except InvalidModelError:
+            if is_start:
+                raise
+            return np.full(len(self.names), np.nan)
+        numbers = np.array([values[name] for name in self.names])
+        if np.isfinite(numbers).all():
+            return numbers
+        if is_start:
+            raise InvalidModelError(
+                "parameters",
+                given="values whose observables overflow",
+                allowed="a start that is not so far out",
+            )
+        return np.full(len(self.names), np.nan)
 
     def _temperature(self, step: int) -> float:
         if self.plan.balance_temperature is not None:
@@ -137,17 +157,20 @@ def do_pieces(
         _train(shop, pieces[0], rows, moved, first_paths)
     is_lost = ~(np.abs(rows) < ESCAPE[plan.precision]).all(axis=-1)
     rows[is_lost] = np.nan
-    return [
-        Outcome(
-            rows[i],
-            None if moved is None else moved[i],
-            is_lost[i],
-            starts[i],
-            None
-            if piece.record is None
-            else shop.observe(rows[i], first_paths[i], piece.first_step + piece.n_steps),
-        )
+    ends = [
+        None
+        if piece.record is None
+        else shop.observe(rows[i], first_paths[i], piece.first_step + piece.n_steps)
         for i, piece in enumerate(pieces)
+    ]
+    for i, end in enumerate(ends):
+        if end is not None and len(shop.names) > 0:
+            n_there = max(0, plan.n_paths - first_paths[i])
+            is_lost[i, :n_there] |= np.isnan(end[:, :n_there]).any(axis=0)
+            rows[i][is_lost[i]] = np.nan
+    return [
+        Outcome(rows[i], None if moved is None else moved[i], is_lost[i], starts[i], ends[i])
+        for i in range(len(pieces))
     ]
 
 

@@ -35,7 +35,7 @@ def check(plan: "TrainingPlan") -> None:
     _check_data(plan)
     _check_observables(plan)
     _check_families(plan)
-    check_schedules(plan.dynamics.schedule, plan.n_updates * plan.clock_step)
+    check_schedules(plan.dynamics.schedule, n_steps=plan.n_updates, clock_step=plan.clock_step)
     if isinstance(plan.dynamics, Sgd) and plan.dynamics.batch_size > MAX_BATCH:
         raise LimitExceededError(
             "dynamics.batch_size", given=plan.dynamics.batch_size, allowed=f"at most {MAX_BATCH}"

@@ -96,13 +96,13 @@ def factors(schedules: tuple[Schedule, ...], clock: NDArray[np.float64]) -> NDAr
     return product
 
 
-def check_schedules(schedules: tuple[Schedule, ...], last: float) -> None:
-    """Refuse schedules that are off all the way to the clock `last`.
+def check_schedules(schedules: tuple[Schedule, ...], *, n_steps: int, clock_step: float) -> None:
+    """Refuse schedules that are 0 at every step that is looked at.
 
     Raises:
         InvalidModelError: field "dynamics.schedule".
     """
-    clock = np.linspace(0.0, last, 1025)
+    clock = np.unique(np.round(np.linspace(0, n_steps - 1, 1025))) * clock_step
     if not np.any(factors(schedules, clock) > 0):
         raise InvalidModelError(
             "dynamics.schedule", given=[str(each) for each in schedules], allowed="a factor above 0 somewhere"
