@@ -73,7 +73,10 @@ class StoredNoise:
 
     def moved(self, parameters: Parameters, inverse: Motion) -> "StoredNoise":
         """The same samples elsewhere on the orbit."""
-        return StoredNoise({name: noise.moved(*inverse[name]) for name, noise in self.blocks.items()})
+        still = (None, None)
+        return StoredNoise(
+            {name: noise.moved(*inverse.get(name, still)) for name, noise in self.blocks.items()}
+        )
 
 
 @dataclass(frozen=True)
