@@ -198,7 +198,7 @@ def _notes(
         )
     if undetected:
         notes.append(f"Declared, but not all of it a symmetry on these samples: {', '.join(undetected)}.")
-    if network.loss == "cross_entropy" and any(one.family is None for one in found):
+    if network.loss == "cross_entropy" and any("equal shift" in one.name for one in found):
         notes.append(
             "Cross entropy does not see one number added to all logits: the last layer has symmetries."
         )

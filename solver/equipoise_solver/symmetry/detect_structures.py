@@ -49,6 +49,15 @@ class SearchSpace(Protocol):
         """A theta by block."""
         ...
 
+    @property
+    def n_entries(self) -> int:
+        """How many coordinates, the first ones, are entries A_aa of one parameter each: all p or none."""
+        ...
+
+    def between(self, places: Tensor) -> Tensor:
+        """Columns (u, k) of generators that act within a set of parameters; none if n_entries is 0."""
+        ...
+
 
 @dataclass(frozen=True)
 class DiagonalSpace:
@@ -83,6 +92,17 @@ class DiagonalSpace:
     def image(self, coordinates: Tensor, parameters: Parameters) -> Parameters:
         """Entries times the diagonal."""
         return unflatten(coordinates * flatten(parameters, self.blocks), self.blocks)
+
+    @property
+    def n_entries(self) -> int:
+        """All parameters."""
+        return self.dimension
+
+    def between(self, places: Tensor) -> Tensor:
+        """One generator per parameter."""
+        columns = torch.zeros(self.dimension, len(places), dtype=torch.float64)
+        columns[places, torch.arange(len(places))] = 1.0
+        return columns
 
 
 @dataclass(frozen=True)
@@ -124,6 +144,20 @@ class FullSpace:
         """Matrix times vector."""
         matrix = symmetric_of(coordinates, self.n_parameters)
         return unflatten(flatten(parameters, self.blocks) @ matrix, self.blocks)
+
+    @property
+    def n_entries(self) -> int:
+        """All parameters."""
+        return self.n_parameters
+
+    def between(self, places: Tensor) -> Tensor:
+        """One generator per pair of parameters."""
+        is_inside = torch.zeros(self.n_parameters, dtype=torch.float64)
+        is_inside[places] = 1.0
+        chosen = torch.nonzero(symmetric_components(torch.outer(is_inside, is_inside))).flatten()
+        columns = torch.zeros(self.dimension, len(chosen), dtype=torch.float64)
+        columns[chosen, torch.arange(len(chosen))] = 1.0
+        return columns
 
 
 @dataclass(frozen=True)
@@ -208,6 +242,15 @@ class BlocksSpace:
             part = multiplied(Factor("full", matrix), parameters[s.block], side=s.side, n_axes=s.n_axes)
             images[s.block] = images[s.block] + part
         return images
+
+    @property
+    def n_entries(self) -> int:
+        """None: K and M act on rows and columns."""
+        return 0
+
+    def between(self, places: Tensor) -> Tensor:
+        """None."""
+        return torch.zeros(self.dimension, 0, dtype=torch.float64)
 
 
 def _as_matrix(factor: Factor, size: int) -> Tensor:

@@ -75,7 +75,14 @@ class Recogniser:
     def all_found(self, declared: Sequence[Family]) -> list[Found]:
         """Names for all solutions: declared families first, then others of their forms, then single ones."""
         found = [one for family in declared for one in self._declared(family)]
-        for search in (self._scales, self._rotations, self._entries, self._scalars, self._shifts):
+        for search in (
+            self._scales,
+            self._rotations,
+            self._entries,
+            self._scalars,
+            self._unused,
+            self._shifts,
+        ):
             if self.n_open:
                 found += list(search())
         return found + self._rest()
@@ -130,6 +137,25 @@ class Recogniser:
         for actions in self._degrees(Factor("scalar", torch.tensor(1.0, dtype=torch.float64)), slots):
             kind: Kind = "rescaling" if _has_both_signs(actions) else "scale"
             yield from self._family(Family(kind, _name(actions), 1, "scalar", actions))
+
+    def _unused(self) -> Iterator[Found]:
+        """Whatever acts within the parameters that no gradient has."""
+        outside = 1.0 - self._basis[: self._space.n_entries].square().sum(1)
+        places = torch.nonzero(outside <= _SAME**2).flatten()
+        if not len(places):
+            return
+        dimension = self._claim(self._space.between(places))
+        if dimension:
+            yield Found("custom", f"parameters without effect: {self._counted(places)}", dimension)
+
+    def _counted(self, places: Tensor) -> str:
+        """How many entries of which blocks, for example "96 of W1, 3 of b2"."""
+        counts, start = [], 0
+        for block in self._blocks:
+            count = int(((places >= start) & (places < start + block.size)).sum())
+            counts += [f"{count} of {block.name}"] * bool(count)
+            start += block.size
+        return ", ".join(counts)
 
     def _shifts(self) -> Iterator[Found]:
         """K = 11' on one side: one number added to all rows, or columns, of a block."""

@@ -273,11 +273,33 @@ def test_samples_without_an_input_have_more_symmetries(rng: np.random.Generator,
     assert [(one.kind, one.members) for one in found.found] == [("scale", (1,))]
     assert found.found[0].family is not None
     assert [(a.block, a.side) for a in found.found[0].family.actions] == [("W1", "right")]
-    assert detect_symmetries(network, data=data, structure="full", seed=seed).dimension == 4 * 5 // 2
-    assert detect_symmetries(network, data=data, structure="diagonal", seed=seed).dimension == 4
+    whole = detect_symmetries(network, data=data, structure="full", seed=seed)
+    assert whole.dimension == 4 * 5 // 2
+    assert [(one.name, one.dimension, one.members) for one in whole.found] == [
+        ("columns of W1", 1, (1,)),
+        ("parameters without effect: 4 of W1", 9, None),
+    ]
+    entries = detect_symmetries(network, data=data, structure="diagonal", seed=seed)
+    assert [one.dimension for one in entries.found] == [1, 3]
     cov = torch.diag(torch.tensor([1.3, 0.0, 0.7], dtype=torch.float64))
     teacher = GaussianTeacher(torch.ones(2, 3).double(), cov, torch.eye(2).double())
     assert detect_symmetries(network, data=teacher, structure="diagonal", seed=seed).dimension == 4
+
+
+def test_shifts_of_all_logits_are_named(seed: int) -> None:
+    """Cross entropy: K = 11' on the rows of the last layer and of its bias, and a note."""
+    network = Mlp((2, 3, 3), "relu", loss="cross_entropy")
+    found = detect_symmetries(network, structure="blocks", seed=seed)
+    assert [one.name for one in found.found] == [
+        "neurons of layer 1",
+        "equal shift of all rows of W2",
+        "equal shift of all rows of b2",
+    ]
+    shift = found.found[2].matrix
+    assert shift is not None
+    torch.testing.assert_close(shift[-3:, -3:], torch.ones(3, 3).double(), rtol=0, atol=1e-12)
+    assert float(shift[:-3].abs().max()) == 0.0
+    assert any("added to all logits" in note for note in found.notes)
 
 
 def test_neurons_that_are_mostly_dead_are_no_symmetries(rng: np.random.Generator, seed: int) -> None:
@@ -313,7 +335,8 @@ def test_points_are_drawn_until_enough_have_a_gradient(seed: int) -> None:
 
 def test_a_loss_that_does_not_depend_on_the_parameters(seed: int) -> None:
     """Weights 1 x 1 divided by their norm are signs: every generator is a symmetry, which is said."""
-    found = detect_symmetries(NormalizedMlp((1, 1, 1), "tanh", "layer"), structure="full", seed=seed)
+    network = NormalizedMlp((1, 1, 1), "tanh", "layer")
+    found = detect_symmetries(network, structure="full", seed=seed)
     assert found.dimension == 3 == sum(one.dimension for one in found.found)
     assert found.undetected == ()
     assert any("does not depend" in note for note in found.notes)
