@@ -82,6 +82,16 @@ def test_orthogonal_layers_keep_lengths(seed: int) -> None:
     assert set(signs.tolist()) == {-1.0, 1.0}
 
 
+def test_orthogonal_layers_have_no_preferred_direction(seed: int) -> None:
+    """An entry of a rotation of three dimensions is uniform on [-1, 1]: mean 0 and variance 1/3."""
+    network = LinearNetwork((3, 3))
+    layers = [initial_parameters(network, "orthogonal", seed=seed, path=path)["W1"] for path in range(1500)]
+    entries = torch.stack(layers).numpy()
+    for i, j in ((0, 0), (1, 2), (2, 2)):
+        assert_mean(entries[:, i, j], 0.0, resolves=0.2)
+        assert_variance(entries[:, i, j], 1 / 3, resolves=0.1)
+
+
 def _teacher(n_in: int, n_out: int, rng: np.random.Generator) -> GaussianTeacher:
     a, b = rng.standard_normal((n_in, n_in)), rng.standard_normal((n_out, n_out))
     return teacher_of(
