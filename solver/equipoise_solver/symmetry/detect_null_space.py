@@ -82,19 +82,16 @@ def null_space(rows: Tensor) -> NullSpace:
     return NullSpace(torch.linalg.qr(raw).Q, spectrum)
 
 
-def null_combinations(rows: Tensor, candidates: Tensor) -> NullSpace:
-    """Combinations of candidates that solve rows @ a = 0.
+def null_combinations(products: Tensor) -> NullSpace:
+    """Null space of the products of rows of unit length with orthonormal candidates, shape (n, c).
 
-    All of them may, which leaves nothing but rounding: singular values are relative to those of the rows.
-
-    Args:
-        rows: rows of unit length, shape (n, u).
-        candidates: orthonormal columns, shape (u, c).
-
-    Returns:
-        basis of shape (u, m), spectrum of shape (c,).
+    All candidates may be solutions, which leaves nothing but rounding: singular values are relative to what
+    rows of unit length can give, not to the largest.
     """
-    c = candidates.shape[1]
-    _, values, vectors = torch.linalg.svd(rows @ candidates, full_matrices=True)
-    spectrum = torch.cat([values, values.new_zeros(c - len(values))]) / math.sqrt(max(len(rows), 1))
-    return NullSpace(candidates @ vectors[int((spectrum > NULL).sum()) :].T, spectrum)
+    if len(products) == 0:
+        return null_space(products)
+    triangle = torch.linalg.qr(products, mode="r").R
+    _, values, vectors = torch.linalg.svd(triangle, full_matrices=True)
+    c = products.shape[1]
+    spectrum = torch.cat([values, values.new_zeros(c - len(values))]) / math.sqrt(len(products))
+    return NullSpace(vectors[int((spectrum > NULL).sum()) :].T, spectrum)

@@ -19,7 +19,7 @@ from equipoise_solver.symmetry.detect_null_space import (
     usable_rows,
 )
 from equipoise_solver.symmetry.detect_structures import DiagonalSpace, SearchSpace
-from equipoise_solver.symmetry.detect_supports import Grouping, Part, joined, places_of
+from equipoise_solver.symmetry.detect_supports import SHARED, Grouping, Part, joined, places_of
 from equipoise_solver.symmetry.points import draw_points
 
 NEARLY = 1e-6
@@ -53,8 +53,17 @@ class Source:
     n_drawn: int = 0
     n_usable: int = 0
 
-    def rows(self, space: SearchSpace, n: int, support: Parameters | None = None) -> Tensor:
-        """At least n rows of points with a gradient, fewer if such points are rare."""
+    def rows(
+        self, space: SearchSpace, n: int, support: Parameters | None = None, within: Tensor | None = None
+    ) -> Tensor:
+        """At least n rows of points with a gradient, fewer if such points are rare.
+
+        Args:
+            space: of generators.
+            n: rows wanted.
+            support: free parameters, None for all.
+            within: candidates (u, c), to give rows' products with them instead of rows.
+        """
         n_numbers = space.dimension + 8 * sum(block.size for block in self.network.blocks)
         chunk = max(_SPARE, _CHUNK // n_numbers)
         parts, n_rows = [], 0
@@ -63,7 +72,8 @@ class Source:
             if missing <= 0:
                 break
             for start in range(0, missing << round_, chunk):
-                parts.append(self._some_rows(space, min(chunk, (missing << round_) - start), support))
+                rows = self._some_rows(space, min(chunk, (missing << round_) - start), support)
+                parts.append(rows if within is None else rows @ within)
             n_rows = sum(len(part) for part in parts)
         return torch.cat(parts)
 
@@ -133,7 +143,7 @@ def search_in_parts(source: Source, space: DiagonalSpace, grouping: Grouping) ->
         parts.append(Part(places_of(support, space.blocks), basis))
     union, sines = joined(parts)
     search.spectrum += sines
-    search.dropped += [sine for sine in sines if sine <= NULL]
+    search.dropped += [sine for sine in sines if sine <= SHARED]
     search.basis = _settled(source, space, search, None, within=union.basis)
     return search
 
@@ -159,13 +169,14 @@ def _settled(
     n_unknowns = n_free if within is None else within.shape[1]
     if n_unknowns == 0:
         return torch.zeros(n_free, 0, dtype=torch.float64)
-    rows = space.constraints() if n_free == space.dimension else torch.zeros(0, n_free, dtype=torch.float64)
+    is_whole = support is None and within is None
+    rows = space.constraints() if is_whole else torch.zeros(0, n_unknowns, dtype=torch.float64)
     n_fixed = len(rows)
     n_points = math.ceil(_MORE_POINTS * n_unknowns) + _SPARE
     for _ in range(_MOST_ROUNDS):
-        rows = torch.cat([rows, source.rows(space, n_points, support)])
-        null = null_space(rows) if within is None else null_combinations(rows, within)
-        fresh = source.rows(space, _SPARE, support)
+        rows = torch.cat([rows, source.rows(space, n_points, support, within)])
+        null = null_space(rows) if within is None else null_combinations(rows)
+        fresh = source.rows(space, _SPARE, support, within)
         residual = _largest_part(fresh, null.basis)
         is_confirmed = residual <= NULL and (len(fresh) > 0 or len(rows) == n_fixed)
         if is_confirmed and null.smallest_kept > NEARLY:
@@ -174,7 +185,7 @@ def _settled(
     search.count(null)
     search.residual = max(search.residual, residual)
     search.is_confirmed &= is_confirmed
-    return null.basis
+    return null.basis if within is None else within @ null.basis
 
 
 def squared_lengths(values: Parameters) -> Tensor:

@@ -15,10 +15,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equipoise_solver.errors import LimitExceededError
 from equipoise_solver.networks.parameters import Block, Parameters, flatten
 
-_SHARED = 1e-8
+SHARED = 1e-8
 """Sine of an angle below which two solutions agree on common parameters."""
+
+_MOST_ENTRIES = 2**26
+"""Numbers in one basis of solutions, 512 MB."""
 
 Choice = dict[int, tuple[int, ...]]
 """By length of axis, the groups of indices that are free."""
@@ -166,6 +170,14 @@ def _pair_joined(first: Part, second: Part) -> tuple[Part, list[float]]:
     difference = torch.cat([first.basis[ours], -second.basis[is_shared]], dim=1)
     weights, sines = _null_vectors(difference)
     kept = first.basis.shape[1]
+    n_places, n_solutions = len(first.places) + int((~is_shared).sum()), weights.shape[1]
+    if n_places * n_solutions > _MOST_ENTRIES:
+        raise LimitExceededError(
+            "structure",
+            given=f"diagonal, {n_solutions} solutions on {n_places} parameters",
+            allowed=f"at most {_MOST_ENTRIES} entries of a basis of solutions",
+            remedy="Take a smaller network of the same kind.",
+        )
     rows = torch.cat([first.basis @ weights[:kept], second.basis[~is_shared] @ weights[kept:]])
     places, order = torch.sort(torch.cat([first.places, second.places[~is_shared]]))
     return Part(places, torch.linalg.qr(rows[order]).Q), sines
@@ -177,4 +189,4 @@ def _null_vectors(matrix: Tensor) -> tuple[Tensor, list[float]]:
     if matrix.shape[0] == 0 or n == 0:
         return torch.eye(n, dtype=matrix.dtype), []
     _, values, vectors = torch.linalg.svd(matrix, full_matrices=True)
-    return vectors[int((values > _SHARED).sum()) :].T, values.tolist()
+    return vectors[int((values > SHARED).sum()) :].T, values.tolist()

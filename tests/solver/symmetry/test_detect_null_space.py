@@ -44,11 +44,12 @@ def test_combinations_of_candidates(rng: np.random.Generator) -> None:
     frame = torch.linalg.qr(torch.from_numpy(rng.normal(size=(10, 10)))).Q
     rows = torch.from_numpy(rng.normal(size=(50, 6))) @ frame[:, :6].T
     rows = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    null = null_combinations(rows, frame[:, 4:])
+    null = null_combinations(rows @ frame[:, 4:])
     assert null.dimension == 4
-    assert float((rows @ null.basis).abs().max()) < 1e-14
-    assert null_combinations(rows, frame[:, 6:]).dimension == 4
-    assert null_combinations(rows, frame[:, :6]).dimension == 0
+    assert float((rows @ frame[:, 4:] @ null.basis).abs().max()) < 1e-14
+    assert null_combinations(rows @ frame[:, 6:]).dimension == 4
+    assert null_combinations(rows @ frame[:, :6]).dimension == 0
+    assert null_combinations(rows[:0] @ frame[:, :3]).dimension == 3
 
 
 def test_rows_without_gradient_are_left_out() -> None:
