@@ -6,6 +6,8 @@ BENCH := .venv-bench
 READY := $(VENV)/.ready
 SOURCES := solver service clients tests examples benchmarks docs
 PORT ?= 8000
+# Two processes share the tests; threads of libraries beside them would only wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo gallery test test-seeds check format serve bench clean
@@ -29,10 +31,10 @@ gallery: $(READY) ## the figures of the papers: solve, draw, write docs/gallery.
 	@$(BIN)/python -m examples.gallery $(NAME)
 
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(PYTEST)
 
 test-seeds: $(READY) ## run the statistical tests again with other seeds (SEED=n)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/solver --seed $(or $(SEED),1)
+	@$(PYTEST) tests/solver --seed $(or $(SEED),1)
 
 check: $(READY) ## format, lint and strict types, changing nothing
 	@$(BIN)/ruff format --check $(SOURCES)
