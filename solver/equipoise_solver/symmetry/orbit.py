@@ -114,7 +114,7 @@ class FamilyOrbit:
         solved = []
         for b, (values, vectors) in zip(self.elements(direction), self._strengths, strict=True):
             if vectors is None:
-                solved.append(b / _regular(2.0 * values))
+                solved.append(torch.where(values > 0.0, b / (2.0 * values), 0.0))
             else:
                 inside = vectors.T @ b @ vectors / _regular(values[:, None] + values)
                 solved.append(vectors @ inside @ vectors.T)
