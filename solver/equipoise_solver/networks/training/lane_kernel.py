@@ -5,7 +5,6 @@ weights 1/S, the whole set 1/n, and stochastic gradient flow adds to these its n
 mean xi) gives the step -h sum w grad l the covariance T h Sigma, without any matrix of p x p.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -272,6 +271,29 @@ def _add_normals(parameters: Any, normals: Any, n: Any, spread: Any) -> None:
             entry[j] += spread * normals[i, j]
 
 
+@inlined
+def _take_turn(
+    indices: Any,
+    shuffles: Any,
+    key: Any,
+    first_path: Any,
+    n: Any,
+    size: Any,
+    step: Any,
+    is_fresh: Any,
+) -> Any:
+    """Put the samples of a step of an epoch into `indices`, and return how many there are."""
+    n_batches = (n + size - 1) // size
+    start = (step % n_batches) * size
+    count = min(size, n - start)
+    if start == 0 or is_fresh:
+        shuffle(shuffles, n, LANES, key, first_path, step // n_batches)
+    for s in range(count):
+        for j in range(LANES):
+            indices[s, j] = shuffles[j, start + s]
+    return count
+
+
 def run_steps(
     parameters: Any,
     momenta: Any,
@@ -332,24 +354,17 @@ def run_steps(
     x_at, y_at = settings[X_AT], settings[Y_AT]
     gradient = _entries(work, settings[GRADIENT_AT], settings[N_PARAMETERS])
     weights = _entries(work, settings[WEIGHTS_AT], CHUNK)
-    n_batches = (n + settings[BATCH] - 1) // settings[BATCH] if source == EPOCH else 1
     for step in range(first_step, first_step + rates.shape[0]):
         place = step - first_step
         size = n if source == WHOLE else settings[BATCH]
-        if source == REPLACEMENT:
+        if source == EPOCH:
+            size = _take_turn(indices, shuffles, key, first_path, n, size, step, place == 0)
+        elif source != WHOLE:
             start_lanes(words, key, first_path, MINIBATCHES, step)
-            draw_indices(indices, size, n, words, products)
-        elif source == EPOCH:
-            start = (step % n_batches) * size
-            size = min(size, n - start)
-            if start == 0 or place == 0:
-                shuffle(shuffles, n, LANES, key, first_path, step // n_batches)
-            for s in range(size):
-                for j in range(LANES):
-                    indices[s, j] = shuffles[j, start + s]
-        elif source == FRESH:
-            start_lanes(words, key, first_path, MINIBATCHES, step)
-            draw_normals(normals, size * (roots.shape[0] + width), words)
+            if source == REPLACEMENT:
+                draw_indices(indices, size, n, words, products)
+            else:
+                draw_normals(normals, size * (roots.shape[0] + width), words)
         if has_label_noise:
             start_lanes(label_words, key, first_path, LABELS, step)
         spread = spreads[place] if settings[NOISE] == FLOW else 0.0
@@ -401,8 +416,3 @@ def compiled_steps(precision: str) -> Any:
         flat, array_of(F8, 2), array_of(F8, 2), whole, whole,
     )  # fmt: skip
     return compiled(run_steps, signature)
-
-
-def flow_spread(temperature: float, step_size: float, n: int) -> float:
-    """Spread of the weights of n samples that gives a step of stochastic gradient flow its noise."""
-    return math.sqrt(temperature / (step_size * n))

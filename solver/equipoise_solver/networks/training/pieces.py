@@ -21,7 +21,7 @@ from equipoise_solver.networks.training.segments import Piece
 from equipoise_solver.networks.training.torch_training import train_by_torch
 
 CPU = "cpu"
-ESCAPE = {"float64": 1e60, "float32": 1e15}
+ESCAPE = {"float64": 1e30, "float32": 1e15}
 """A parameter beyond this, or not finite, counts as diverged: products of a few of them would overflow."""
 
 

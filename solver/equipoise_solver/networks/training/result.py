@@ -39,7 +39,7 @@ class TrainingResult:
 
     Attributes:
         n_paths: networks asked for.
-        n_diverged: networks lost: a parameter is not finite, or beyond 1e60 (float32: 1e15), or so large that
+        n_diverged: networks lost: a parameter is not finite, or beyond 1e30 (float32: 1e15), or so large that
             an observable overflows.
         path_steps: steps taken in all.
         time: updates (Sgd, Gd) or SDE time (Sgf, Langevin) at the records, shape (n_records + 1,).

@@ -5,6 +5,7 @@ fixed order, so any threads, budgets, chunks and restarts give the same bits; an
 how many paths there are, so more of them change none.
 """
 
+import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -165,4 +166,5 @@ def _latest(arrays: Arrays, segments: Segments, index: int) -> float | None:
     record = sum(step <= done for step in segments.record_steps) - 1
     if arrays["records_count"].shape[1] == 0 or arrays["records_count"][record, 0] == 0:
         return None
-    return float(arrays["records_mean"][record, 0])
+    mean = float(arrays["records_mean"][record, 0])
+    return mean if math.isfinite(mean) else None

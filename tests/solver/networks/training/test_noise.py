@@ -24,13 +24,26 @@ N_PATHS = 4096
 
 
 def _check_covariance(moves: NDArray[np.float64], wanted: NDArray[np.float64]) -> None:
-    """Mean 0 and every entry of the covariance of Gaussian rows, to 5 standard errors."""
+    """Mean 0 and each entry of the covariance of Gaussian rows, to 5 standard errors; sees a quarter more."""
     n, spread = len(moves), np.sqrt(np.diag(wanted))
+    assert (5 + 4.75 * 1.25) * math.sqrt(2 / n) <= 0.25, f"n={n} is too small"
     assert np.all(np.abs(moves.mean(axis=0)) <= 5 * spread / math.sqrt(n) + 1e-14)
     error = np.sqrt((np.outer(spread, spread) ** 2 + wanted**2) / n)
     assert np.all(np.abs(moves.T @ moves / n - wanted) <= 5 * error + 1e-14)
-    # The test would see noise of one tenth more.
-    assert np.trace(wanted) * 0.1 > 5 * math.sqrt(2 * (wanted**2).sum() / n)
+
+
+def test_noise_of_a_quarter_more_is_seen(rng: np.random.Generator) -> None:
+    """The check refuses rows whose covariance is 1.25 times the one wanted, or off in one entry."""
+    root = rng.standard_normal((5, 5))
+    rows = rng.standard_normal((N_PATHS, 5)) @ root.T
+    _check_covariance(rows, root @ root.T)
+    with pytest.raises(AssertionError):
+        _check_covariance(math.sqrt(1.25) * rows, root @ root.T)
+    flipped = root @ root.T
+    spread = np.sqrt(np.diag(flipped))
+    flipped[0, 1] += 0.25 * spread[0] * spread[1]
+    with pytest.raises(AssertionError):
+        _check_covariance(rows, flipped)
 
 
 @pytest.mark.parametrize("name", ["mlp tanh", "mlp cross entropy", "diagonal"])
