@@ -12,8 +12,16 @@ from equipoise_solver.specs.solutions import SOLUTION
 
 PAGE = Path(__file__).parent / "reference.md"
 OPENAPI = Path(__file__).parents[1] / "service" / "equipoise_service" / "openapi.json"
-TASKS = ("Stationary", "Simulate", "Compare", "Diffusion")
-SOLUTIONS = ("StationarySolution", "SimulateSolution", "CompareSolution", "DiffusionSolution")
+TASKS = (
+    "Stationary",
+    "Simulate",
+    "SimulateNetwork",
+    "Compare",
+    "Diffusion",
+    "Equilibrium",
+    "Symmetries",
+)
+SOLUTIONS = tuple(f"{task}Solution" for task in TASKS)
 
 
 def main() -> None:

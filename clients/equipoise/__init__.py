@@ -30,7 +30,15 @@ from equipoise.errors import (
 )
 from equipoise.records import Dataset, JobRecord
 from equipoise.retries import RetryPolicy
-from equipoise.solutions import CompareSolution, DiffusionSolution, SimulateSolution, StationarySolution
+from equipoise.solutions import (
+    CompareSolution,
+    DiffusionSolution,
+    EquilibriumSolution,
+    SimulateNetworkSolution,
+    SimulateSolution,
+    StationarySolution,
+    SymmetriesSolution,
+)
 from equipoise_solver import specs
 
 __all__ = [
@@ -45,6 +53,7 @@ __all__ = [
     "ConflictError",
     "Dataset",
     "DiffusionSolution",
+    "EquilibriumSolution",
     "FieldError",
     "InvalidArgumentError",
     "InvalidSpecError",
@@ -55,8 +64,10 @@ __all__ = [
     "NotFoundError",
     "OverloadedError",
     "RetryPolicy",
+    "SimulateNetworkSolution",
     "SimulateSolution",
     "StationarySolution",
+    "SymmetriesSolution",
     "TransportError",
     "UnexpectedAnswerError",
     "WaitTimeoutError",

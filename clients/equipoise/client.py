@@ -153,8 +153,8 @@ class Client:
         Args:
             source: path of a CSV, NPZ or Parquet file; a pair of columns; or a mapping of columns, such as a
                 data frame. Without it, x and y are the columns themselves.
-            x: name of the column of inputs.
-            y: name of the column of labels.
+            x: name of the column of inputs, or a list of names for vectors.
+            y: likewise for labels. Left out, it is the column y, or the columns y1, y2, ...; x as well.
 
         Returns:
             The dataset; use `{"kind": "dataset", "id": dataset.id}` as a spec's data.

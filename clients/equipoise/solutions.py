@@ -81,13 +81,74 @@ class DiffusionSolution(specs.DiffusionSolution, defer_build=True):
         return draw_diffusion(self, ax)
 
 
-AnySolution = StationarySolution | SimulateSolution | CompareSolution | DiffusionSolution
+class SimulateNetworkSolution(specs.SimulateNetworkSolution, defer_build=True):
+    """An ensemble of networks, with a plot of it."""
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw every observable over time, with a band of two standard errors.
+
+        Args:
+            ax: axes to draw the first observable into; then the others are left out.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        from equipoise.plots import draw_networks
+
+        return draw_networks(self, ax)
+
+
+class EquilibriumSolution(specs.EquilibriumSolution, defer_build=True):
+    """The noise equilibrium of a network, with a plot of what it changes."""
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw norms and noise of each block before and after and, in a new figure, the way there.
+
+        Args:
+            ax: axes to draw the norms into; then the other parts are left out.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        from equipoise.plots import draw_equilibrium
+
+        return draw_equilibrium(self, ax)
+
+
+class SymmetriesSolution(specs.SymmetriesSolution, defer_build=True):
+    """The symmetries of a network, with a plot of the spectrum that shows them."""
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the singular values and the gap below which generators are symmetries.
+
+        Args:
+            ax: axes to draw into; a new figure if not given.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        from equipoise.plots import draw_symmetries
+
+        return draw_symmetries(self, ax)
+
+
+AnySolution = (
+    StationarySolution
+    | SimulateSolution
+    | SimulateNetworkSolution
+    | CompareSolution
+    | DiffusionSolution
+    | EquilibriumSolution
+    | SymmetriesSolution
+)
 
 _CLASSES: dict[str, type[AnySolution]] = {
     "stationary": StationarySolution,
     "simulate": SimulateSolution,
     "compare": CompareSolution,
     "diffusion": DiffusionSolution,
+    "equilibrium": EquilibriumSolution,
+    "symmetries": SymmetriesSolution,
 }
 
 
@@ -103,4 +164,6 @@ def read_solution(content: Any) -> AnySolution:
             f"The answer is a solution of task {task!r}: this version knows {', '.join(_CLASSES)}. "
             "Upgrade the client."
         )
-    return read_model(_CLASSES[task], content)
+    is_network = task == "simulate" and specs.is_network_simulation(content.get("spec"))
+    chosen: type[AnySolution] = SimulateNetworkSolution if is_network else _CLASSES[task]
+    return read_model(chosen, content)

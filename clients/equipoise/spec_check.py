@@ -8,14 +8,17 @@ from pydantic import BaseModel, ValidationError
 
 from equipoise.errors import ApiError, FieldError, InvalidSpecError, shortened
 from equipoise_solver import specs
-from equipoise_solver.specs.refusals import TAGS, allowed_by, written_path
+from equipoise_solver.specs.refusals import TAGS, allowed_by, is_inner_tag, written_path
 
-TASKS: dict[str, type[BaseModel]] = {
-    "stationary": specs.Stationary,
-    "simulate": specs.Simulate,
-    "compare": specs.Compare,
-    "diffusion": specs.Diffusion,
-}
+TASKS: tuple[type[BaseModel], ...] = (
+    specs.Stationary,
+    specs.Simulate,
+    specs.SimulateNetwork,
+    specs.Compare,
+    specs.Diffusion,
+    specs.Equilibrium,
+    specs.Symmetries,
+)
 
 
 def checked(spec: Any) -> specs.Spec:
@@ -64,16 +67,16 @@ def _field_error(spec: Any, item: Mapping[str, Any]) -> FieldError:
 
 def _tags_at(location: tuple[int | str, ...]) -> str:
     """The tags that the union at a place offers."""
-    choices: list[type[BaseModel]] = list(TASKS.values())
+    choices: list[type[BaseModel]] = list(TASKS)
     for part in location:
         choices = _below(choices, str(part))
     tags = [repr(choice.model_fields[tag].default) for choice in choices for tag in _tags_of(choice)]
-    return ", ".join(tags)
+    return ", ".join(dict.fromkeys(tags))
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:
     """The fields that exist beside an unknown one, the closest name first."""
-    choices: list[type[BaseModel]] = list(TASKS.values())
+    choices: list[type[BaseModel]] = list(TASKS)
     for part in location[:-1]:
         choices = _below(choices, str(part))
     names = [name for choice in choices[:1] for name in choice.model_fields]
@@ -83,9 +86,18 @@ def _siblings(location: tuple[int | str, ...]) -> str:
 
 def _below(choices: list[type[BaseModel]], part: str) -> list[type[BaseModel]]:
     """Models that one step of pydantic's location leads to: the tag of a union chooses, a field descends."""
-    for choice in choices:
-        if any(part == choice.model_fields[tag].default for tag in _tags_of(choice)):
-            return [choice]
+    if part.isdigit():
+        return choices
+    if is_inner_tag(part):
+        return [choice for choice in choices if choice is specs.SimulateNetwork] or choices
+    tagged = [
+        choice
+        for choice in choices
+        if any(part == choice.model_fields[tag].default for tag in _tags_of(choice))
+    ]
+    if tagged:
+        # Two kinds of simulations share the task, which then stands in the location twice: the plain one.
+        return tagged if len(tagged) < len(choices) else tagged[:1]
     fields = [choice.model_fields[part] for choice in choices if part in choice.model_fields]
     return [model for field in fields for model in _models_in(field.annotation)]
 

@@ -7,12 +7,16 @@ from equipoise.solutions import (
     AnySolution,
     CompareSolution,
     DiffusionSolution,
+    EquilibriumSolution,
+    SimulateNetworkSolution,
     SimulateSolution,
     StationarySolution,
+    SymmetriesSolution,
 )
 from equipoise_solver import specs
 
 Row = tuple[str, str]
+MOST_OBSERVABLES = 40
 
 
 def summary(solution: AnySolution) -> str:
@@ -32,6 +36,12 @@ def summary(solution: AnySolution) -> str:
             ]
         case DiffusionSolution():
             rows = _diffusion(solution)
+        case EquilibriumSolution():
+            rows = _equilibrium(solution)
+        case SymmetriesSolution():
+            rows = _symmetries(solution)
+        case SimulateNetworkSolution():
+            rows = _networks(solution)
     took = [] if solution.seconds is None else [("seconds", _number(solution.seconds))]
     return aligned([("task", solution.task), *rows, ("spec hash", solution.spec_hash), *took])
 
@@ -162,6 +172,56 @@ def _diffusion(solution: specs.DiffusionSolution) -> list[Row]:
             for time, mean in zip(evolve.time.tolist(), evolve.mean.tolist(), strict=True)
         ]
     return [*rows, *(("note", note) for note in solution.notes)]
+
+
+def _equilibrium(solution: specs.EquilibriumSolution) -> list[Row]:
+    rows = [
+        ("outcome", solution.outcome + (f": {solution.reason}" if solution.reason else "")),
+        ("residual", _number(solution.residual)),
+        *(
+            (f"along {family.kind}", f"{family.name}, dimension {family.dimension}")
+            for family in solution.families
+        ),
+        ("loss", _pair(solution.loss)),
+        ("noise trace", _pair(solution.noise_trace)),
+        ("sharpness", _pair(solution.sharpness)),
+        ("largest eigenvalue", _pair(solution.top_eigenvalue)),
+        *((f"squared norm of {name}", _pair(pair)) for name, pair in solution.norms.items()),
+        *((f"noise of {name}", _pair(pair)) for name, pair in solution.noise_traces.items()),
+        *((f"alignment of {name}", _pair(pair)) for name, pair in solution.alignment.items()),
+    ]
+    if flow := solution.flow:
+        rows.append(("time to equilibrium", _number(flow.time_to_equilibrium)))
+    return [*rows, *(("note", note) for note in solution.notes)]
+
+
+def _symmetries(solution: specs.SymmetriesSolution) -> list[Row]:
+    return [
+        ("structure", solution.structure),
+        ("dimension", str(solution.dimension)),
+        *((family.kind, f"{family.name}, dimension {family.dimension}") for family in solution.families),
+        ("gap", _number(solution.gap)),
+        *(("note", note) for note in solution.notes),
+    ]
+
+
+def _networks(solution: specs.SimulateNetworkSolution) -> list[Row]:
+    return [
+        ("networks", f"{solution.n_paths}, {solution.n_diverged} diverged"),
+        *(
+            (f"{name} at the end", f"{_number(series.mean[-1])} +- {_number(series.standard_error[-1])}")
+            for name, series in list(solution.observables.items())[:MOST_OBSERVABLES]
+            if series.mean.size
+        ),
+        ("updates", _number(solution.path_steps)),
+        ("seed", str(solution.seed)),
+        ("outcome", solution.outcome),
+        *(("note", note) for note in solution.notes),
+    ]
+
+
+def _pair(pair: specs.BeforeAfter) -> str:
+    return f"{_number(pair.before)} before, {_number(pair.after)} after"
 
 
 def _is_number(value: object) -> bool:

@@ -9,21 +9,32 @@ from numpy.typing import NDArray
 
 from equipoise_service.store import Store, dataset_name
 
+LONGEST_LIST = 200
+"""Characters of a list of names that is kept."""
+
 
 @dataclass(frozen=True)
 class Columns:
-    """Two columns of numbers, each of shape (n,), with the names they had in the file."""
+    """Inputs and labels, each of shape (n,), or (n, k) for vectors; with the names they had in the file."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
-    x_name: str
-    y_name: str
+    x_names: tuple[str, ...]
+    y_names: tuple[str, ...]
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Names of columns as one text of bounded length."""
+    text = ", ".join(names)
+    return text if len(text) <= LONGEST_LIST else f"{text[: LONGEST_LIST - 3]}..."
 
 
 def content_id(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    """Id of a pair of columns, from their little-endian bytes."""
+    """Id of a pair of columns, from their little-endian bytes, and their widths where they are vectors."""
     digest = hashlib.sha256(x.astype("<f8").tobytes())
     digest.update(y.astype("<f8").tobytes())
+    if x.ndim > 1 or y.ndim > 1:
+        digest.update(f"{x.shape[1:]}{y.shape[1:]}".encode())
     return f"ds_{digest.hexdigest()[:32]}"
 
 
@@ -35,7 +46,7 @@ def pack(x: NDArray[np.float64], y: NDArray[np.float64]) -> bytes:
 
 
 def load_arrays(store: Store, dataset_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The columns (x, y) of a stored dataset, each of shape (n,).
+    """Inputs and labels of a stored dataset, each of shape (n,), or (n, k) for vectors.
 
     Raises:
         KeyError: there is no such dataset.

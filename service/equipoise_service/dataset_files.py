@@ -1,10 +1,10 @@
-"""Uploaded files: two columns of numbers out of CSV, NPZ or Parquet, or a refusal that says where."""
+"""Uploaded files: inputs and labels out of CSV, NPZ or Parquet, or a refusal that says where."""
 
 import csv
 import io
 import math
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
@@ -12,28 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_service.dataset_arrays import Columns
-from equipoise_service.errors import MalformedError, RefusedError, ServiceError, blame, sentence
+from equipoise_service.dataset_columns import Choice, Chosen, choose
+from equipoise_service.dataset_refusals import ECHO_CHARACTERS, damaged, malformed, refused, short
+from equipoise_service.errors import RefusedError, ServiceError, blame, sentence
 
 Format = Literal["csv", "npz", "parquet"]
+Values = NDArray[np.float64]
 # Beyond this the moments of the data (fourth powers) leave the range of the numbers.
 LARGEST_VALUE = 1e9
 _NUMBERS = f"finite numbers of size at most {LARGEST_VALUE:.0e}"
-# Names are kept in the database and repeated in messages.
-LONGEST_NAME = 200
-_ECHO_CHARACTERS = 40
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which columns are meant; None leaves it to the names "x" and "y", or to there being only two."""
-
-    x: str | None = None
-    y: str | None = None
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of the file: which of x and y it is to be, and its name."""
+    """A column of the file: which of x and y it is to be part of, and its name."""
 
     field: str
     name: str
@@ -46,112 +38,76 @@ def read_columns(file: BinaryIO, kind: Format, choice: Choice, *, max_rows: int)
         file: the whole file, at its beginning.
         kind: its format.
         choice: which columns are x and y.
-        max_rows: most rows that are accepted.
+        max_rows: most rows that are accepted, and half of the most numbers.
 
     Raises:
         MalformedError: the file is not of that format, or is cut off.
         RefusedError: its content cannot be used; the message says where.
     """
     columns = _READERS[kind](file, choice, max_rows)
-    for field, name, values in (("x", columns.x_name, columns.x), ("y", columns.y_name, columns.y)):
-        _check_values(field, name, values)
+    for field, names, values in (("x", columns.x_names, columns.x), ("y", columns.y_names, columns.y)):
+        _check_values(field, names, values)
     n_rows = len(columns.x)
     if n_rows < 2:
-        raise _refused(
+        raise refused(
             f"{n_rows} rows of numbers: need at least 2.", given=f"{n_rows} rows", allowed="at least 2 rows"
         )
-    if columns.x.min() == columns.x.max():
-        given, allowed = repr(float(columns.x[0])), "an input that takes at least two different values"
-        message = f"column {columns.x_name!r} is constant ({given}): need {allowed}."
-        raise _refused(message, field="x", given=f"{given} in every row", allowed=allowed)
+    if not np.ptp(columns.x, axis=0).any():
+        given, allowed = repr(float(columns.x.flat[0])), "an input that takes at least two different values"
+        message = f"column {columns.x_names[0]!r} is constant ({given}): need {allowed}."
+        raise refused(message, field="x", given=f"{given} in every row", allowed=allowed)
     return columns
 
 
-def malformed(message: str, *, given: str, allowed: str, field: str = "file") -> MalformedError:
-    """Refusal of an upload that cannot be read."""
-    entry = blame(field, message, given=given, allowed=allowed)
-    return MalformedError(message, code="malformed_upload", errors=[entry])
-
-
-def _refused(message: str, *, given: str, allowed: str, field: str = "file") -> RefusedError:
-    entry = blame(field, message, given=given, allowed=allowed)
-    return RefusedError(message, code="invalid_dataset", errors=[entry])
-
-
-def _damaged(what: str, error: Exception, *, remedy: str) -> MalformedError:
-    """Refusal of a binary file that its reader fails on: damage raises whatever the bytes lead to."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    reason = sentence(lines[0][:200])
-    return malformed(
-        f"the file is not {what}, or is damaged: {reason} {remedy}",
-        given=reason[:-1],
-        allowed=f"{what}, whole",
-    )
-
-
-def _check_values(field: str, name: str, values: NDArray[np.float64]) -> None:
+def _check_values(field: str, names: tuple[str, ...], values: Values) -> None:
     with np.errstate(invalid="ignore"):
-        bad = np.flatnonzero(~(np.abs(values) <= LARGEST_VALUE))
+        bad = np.argwhere(~(np.abs(values) <= LARGEST_VALUE))
     if bad.size:
-        row, given = int(bad[0]) + 1, repr(float(values[bad[0]]))
-        message = f"row {row} of column {name!r} is {given}: need {_NUMBERS}. Remove or correct that row."
-        raise _refused(message, field=field, given=given, allowed=_NUMBERS)
+        row, *place = bad[0].tolist()
+        name = names[place[0]] if place and len(names) > 1 else names[0]
+        where = f", number {place[0] + 1}," if place and len(names) == 1 else ""
+        given = repr(float(values[tuple(bad[0])]))
+        message = (
+            f"row {row + 1}{where} of column {name!r} is {given}: need {_NUMBERS}. "
+            "Remove or correct that row."
+        )
+        raise refused(message, field=field, given=given, allowed=_NUMBERS)
 
 
-def _check_rows(n_rows: int, max_rows: int) -> None:
+def _check_size(n_rows: int, max_rows: int, n_numbers: int = 0) -> None:
     if n_rows > max_rows:
         message = f"{n_rows} rows or more: this service takes at most {max_rows}. Thin the data out."
         entry = blame("file", message, given=f"{n_rows} rows or more", allowed=f"<= {max_rows} rows")
         raise RefusedError(message, code="limit_exceeded", errors=[entry])
+    most = 2 * max_rows
+    if n_numbers > most:
+        message = f"{n_numbers} numbers or more: this service takes at most {most}. Thin the data out."
+        entry = blame("file", message, given=f"{n_numbers} numbers or more", allowed=f"<= {most} numbers")
+        raise RefusedError(message, code="limit_exceeded", errors=[entry])
 
 
-def _choose(names: Sequence[str], choice: Choice) -> tuple[str, str]:
-    """Names of the columns x and y among those of the file: two different ones, each there once."""
-    shown = ", ".join(repr(name[:_ECHO_CHARACTERS]) for name in names[:20]) or "no columns"
-    for field, wanted in (("x", choice.x), ("y", choice.y)):
-        if wanted is not None and wanted not in names:
-            message = f"{field}={_short(wanted)!r} is no column: the file has {shown}."
-            raise _refused(message, field=field, given=_short(wanted), allowed=f"one of {shown}")
-    x, y = _match(names, choice, shown)
-    for field, name in (("x", x), ("y", y)):
-        if names.count(name) > 1:
-            message = (
-                f"{names.count(name)} columns are named {_short(name)!r}, and {field} is one of them: "
-                f"the file has {shown}. Rename or remove the others."
+def _columns_of(chosen: Chosen, parts: list[Values]) -> Columns:
+    """Columns side by side: one of them is a column, several are rows of a vector each."""
+    roles = [field for field, _ in chosen.roles]
+    first = len(parts[0])
+    for (field, name), part in zip(chosen.roles, parts, strict=True):
+        if len(part) != first:
+            raise refused(
+                f"{chosen.x[0]!r} has {first} entries and {name!r} has {len(part)}: need as many of each.",
+                field=field,
+                given=f"{len(part)} entries",
+                allowed=f"{first} entries, as many as {chosen.x[0] if field == 'x' else 'x'} has",
             )
-            raise _refused(message, field=field, given=shown, allowed="a name that only one column has")
-        if len(name) > LONGEST_NAME or "\0" in name:
-            allowed = f"a name of at most {LONGEST_NAME} characters, without the character NUL"
-            message = f"column {field} is named {_short(name)!r}: need {allowed}."
-            raise _refused(message, field=field, given=_short(name), allowed=allowed)
-    if x == y:
-        field = "x" if choice.y is None else "y"
-        message = (
-            f"x and y are both column {_short(x)!r}: need two different ones of {shown}. "
-            "Name both, for example x=bmi and y=target."
-        )
-        raise _refused(message, field=field, given=_short(x), allowed=f"two of {shown}")
-    return x, y
-
-
-def _match(names: Sequence[str], choice: Choice, shown: str) -> tuple[str, str]:
-    if choice.x is not None and choice.y is not None:
-        return choice.x, choice.y
-    chosen = choice.x if choice.y is None else choice.y
-    if len(names) == 2 and chosen is not None:
-        other = names[1] if chosen == names[0] else names[0]
-        return (chosen, other) if choice.y is None else (other, chosen)
-    if len(names) == 2 and set(names) != {"x", "y"}:
-        return names[0], names[1]
-    x = "x" if choice.x is None else choice.x
-    y = "y" if choice.y is None else choice.y
-    if x in names and y in names:
-        return x, y
-    raise _refused(
-        f"cannot tell which of the columns {shown} are x and y: name both, for example x=bmi and y=target.",
-        given=shown,
-        allowed="columns named x and y, only two columns, or x=NAME and y=NAME",
+    x, y = (
+        _joined([part for role, part in zip(roles, parts, strict=True) if role == field])
+        for field in ("x", "y")
     )
+    return Columns(x, y, chosen.x, chosen.y)
+
+
+def _joined(parts: list[Values]) -> Values:
+    whole: Values = parts[0] if len(parts) == 1 else np.column_stack(parts)
+    return whole[:, 0] if whole.ndim == 2 and whole.shape[1] == 1 else whole
 
 
 def _read_csv(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
@@ -178,49 +134,50 @@ def _parse_csv(lines: Iterable[list[str]], choice: Choice, max_rows: int) -> Col
     first = next(rows, None)
     if first is None:
         allowed = "a header line and at least two rows of numbers"
-        raise _refused(f"the file is empty: need {allowed}.", given="an empty file", allowed=allowed)
+        raise refused(f"the file is empty: need {allowed}.", given="an empty file", allowed=allowed)
     names = [name.strip() for name in first[1]]
     if all(_number(name) is not None for name in names):
         allowed = "a header line with the names of the columns, as in x,y"
-        raise _refused(
-            f"the first line holds numbers: need {allowed}.", given=_short(",".join(names)), allowed=allowed
+        raise refused(
+            f"the first line holds numbers: need {allowed}.", given=short(",".join(names)), allowed=allowed
         )
     if len(names) == 1:
-        raise _refused(
-            f"the header line {_short(names[0])!r} holds one column: need at least two, "
+        raise refused(
+            f"the header line {short(names[0])!r} holds one column: need at least two, "
             "which must be separated by commas, with a point in decimal numbers.",
-            given=_short(names[0]),
+            given=short(names[0]),
             allowed="two columns or more, separated by commas",
         )
-    x_name, y_name = _choose(names, choice)
-    places = (names.index(x_name), names.index(y_name))
-    values: tuple[list[float], list[float]] = ([], [])
+    chosen = choose(names, choice)
+    columns = [_Column(field, name) for field, name in chosen.roles]
+    places = [names.index(column.name) for column in columns]
+    values: list[list[float]] = [[] for _ in columns]
     for number, row in rows:
         if len(row) != len(names):
-            raise _refused(
+            raise refused(
                 f"line {number} has {len(row)} cells and the header {len(names)}: need as many in each line. "
                 "Is the file complete?",
                 given=f"{len(row)} cells",
                 allowed=f"{len(names)} cells in each line, separated by commas",
             )
-        for field, place, column in zip(("x", "y"), places, values, strict=True):
-            value = _number(row[place])
-            if value is None or not math.isfinite(value):
-                given = _short(row[place])
-                raise _refused(
-                    f"line {number}, column {names[place]!r} is {given!r}: need a finite number. "
-                    "Remove or correct that line.",
-                    field=field,
-                    given=given,
-                    allowed="a finite number",
-                )
-            column.append(value)
-        _check_rows(len(values[0]), max_rows)
-    return Columns(np.array(values[0]), np.array(values[1]), x_name, y_name)
+        for column, place, numbers in zip(columns, places, values, strict=True):
+            numbers.append(_cell(column, number, row[place]))
+        _check_size(len(values[0]), max_rows, len(values[0]) * len(columns))
+    return _columns_of(chosen, [np.array(numbers) for numbers in values])
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _ECHO_CHARACTERS else f"{text[:_ECHO_CHARACTERS]}..."
+def _cell(column: _Column, number: int, text: str) -> float:
+    value = _number(text)
+    if value is None or not math.isfinite(value):
+        given = short(text)
+        raise refused(
+            f"line {number}, column {column.name!r} is {given!r}: need a finite number. "
+            "Remove or correct that line.",
+            field=column.field,
+            given=given,
+            allowed="a finite number",
+        )
+    return value
 
 
 def _number(text: str) -> float | None:
@@ -236,23 +193,17 @@ def _read_npz(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
         with zipfile.ZipFile(file) as archive:
             members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
             names = [member.filename.removesuffix(".npy") for member in members]
-            x_name, y_name = _choose(names, choice)
-            x, y = (
+            chosen = choose(names, choice)
+            parts = [
                 _read_member(archive, members[names.index(name)], _Column(field, name), max_rows)
-                for field, name in (("x", x_name), ("y", y_name))
-            )
+                for field, name in chosen.roles
+            ]
+            _check_size(len(parts[0]), max_rows, sum(part.size for part in parts))
     except ServiceError:
         raise
     except Exception as error:
-        raise _damaged("an NPZ archive", error, remedy="Write it with numpy.savez.") from error
-    if len(x) != len(y):
-        raise _refused(
-            f"{x_name!r} has {len(x)} entries and {y_name!r} has {len(y)}: need as many of each.",
-            field="y",
-            given=f"{len(y)} entries",
-            allowed=f"{len(x)} entries, as many as x has",
-        )
-    return Columns(x, y, x_name, y_name)
+        raise damaged("an NPZ archive", error, remedy="Write it with numpy.savez.") from error
+    return _columns_of(chosen, parts)
 
 
 def _read_member(
@@ -268,7 +219,7 @@ def _read_member(
                 if version == (1, 0)
                 else np.lib.format.read_array_header_2_0
             )
-            shape, _, dtype = read(stream)
+            shape, is_fortran, dtype = read(stream)
         except ValueError as error:
             raise malformed(
                 f"{name!r} is no NumPy array: {sentence(error)} Write it with numpy.savez.",
@@ -277,28 +228,27 @@ def _read_member(
                 allowed="a NumPy array",
             ) from error
         if dtype.hasobject:
-            raise _refused(
+            raise refused(
                 f"{name!r} holds pickled Python objects: need plain numbers, array.astype(float).",
                 field=field,
                 given="pickled Python objects",
                 allowed="plain numbers",
             )
-        if dtype.kind not in "fiub" or len(shape) != 1 or shape[0] < 0:
+        if dtype.kind not in "fiub" or len(shape) not in (1, 2) or min(shape) < 0 or 0 in shape[1:]:
             given = f"shape {shape} and type {dtype}"[:200]
-            allowed = "one column of numbers, shape (n,)"
-            raise _refused(
-                f"{name!r} has {given}: need {allowed}.", field=field, given=given, allowed=allowed
-            )
-        _check_rows(shape[0], max_rows)
-        content = stream.read(shape[0] * dtype.itemsize)
-    if len(content) != shape[0] * dtype.itemsize:
+            allowed = "columns of numbers, shape (n,) or (n, k)"
+            raise refused(f"{name!r} has {given}: need {allowed}.", field=field, given=given, allowed=allowed)
+        _check_size(shape[0], max_rows, math.prod(shape))
+        content = stream.read(math.prod(shape) * dtype.itemsize)
+    if len(content) != math.prod(shape) * dtype.itemsize:
         raise malformed(
             f"{name!r} is cut off: need {shape[0]} entries. Upload the whole file.",
             field=field,
             given=f"{len(content)} bytes",
             allowed=f"{shape[0]} entries",
         )
-    return np.frombuffer(content, dtype=dtype).astype(np.float64)
+    numbers = np.frombuffer(content, dtype=dtype).astype(np.float64)
+    return numbers.reshape(shape, order="F" if is_fortran else "C")
 
 
 def _read_parquet(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
@@ -307,34 +257,58 @@ def _read_parquet(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
 
     try:
         source = parquet.ParquetFile(file)
-        _check_rows(source.metadata.num_rows, max_rows)
-        x_name, y_name = _choose(source.schema_arrow.names, choice)
-        table = source.read(columns=[x_name, y_name])
-        x, y = (
-            _parquet_column(_Column(field, name), table.column(name))
-            for field, name in (("x", x_name), ("y", y_name))
-        )
+        _check_size(source.metadata.num_rows, max_rows)
+        chosen = choose(source.schema_arrow.names, choice)
+        names = [name for _, name in chosen.roles]
+        _check_size(source.metadata.num_rows, max_rows, _n_numbers(source.metadata, names))
+        table = source.read(columns=[*names])
+        parts = [_parquet_column(_Column(field, name), table.column(name)) for field, name in chosen.roles]
     except ServiceError:
         raise
     except Exception as error:
-        raise _damaged("a Parquet file", error, remedy="Upload the whole file.") from error
-    return Columns(x, y, x_name, y_name)
+        raise damaged("a Parquet file", error, remedy="Upload the whole file.") from error
+    return _columns_of(chosen, parts)
 
 
-def _parquet_column(column: _Column, content: Any) -> NDArray[np.float64]:
+def _n_numbers(metadata: Any, names: list[str]) -> int:
+    """Numbers in some columns of a Parquet file, from its metadata: nothing is unpacked."""
+    wanted = set(names)
+    return sum(
+        column.num_values
+        for group in (metadata.row_group(i) for i in range(metadata.num_row_groups))
+        for column in (group.column(j) for j in range(group.num_columns))
+        if column.path_in_schema in wanted or column.path_in_schema.split(".")[0] in wanted
+    )
+
+
+def _parquet_column(column: _Column, content: Any) -> Values:
     import pyarrow as pa
 
     field, name = column.field, column.name
-    if content.null_count:
-        row = content.is_null().to_pylist().index(True)
+    kind = content.type
+    is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind)
+    numbers = content.combine_chunks().flatten() if is_list and not content.null_count else content
+    if numbers.null_count:
+        row = next(i for i, one in enumerate(content.to_pylist()) if one is None or (is_list and None in one))
         message = f"row {row + 1} of column {name!r} is null: need a number. Remove or fill that row."
-        raise _refused(message, field=field, given="null", allowed="a number in each row")
-    if not (pa.types.is_floating(content.type) or pa.types.is_integer(content.type)):
-        kind = str(content.type)[:_ECHO_CHARACTERS]
-        message = f"column {name!r} has type {kind}: need numbers."
-        raise _refused(message, field=field, given=kind, allowed="numbers")
-    values: NDArray[np.float64] = content.to_numpy().astype(np.float64)
-    return values
+        raise refused(message, field=field, given="null", allowed="a number in each row")
+    if not (pa.types.is_floating(numbers.type) or pa.types.is_integer(numbers.type)):
+        shown = str(kind)[:ECHO_CHARACTERS]
+        message = f"column {name!r} has type {shown}: need numbers."
+        raise refused(message, field=field, given=shown, allowed="numbers")
+    values: Values = numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+    return _rows_of_lists(column, content, values) if is_list else values
+
+
+def _rows_of_lists(column: _Column, content: Any, values: Values) -> Values:
+    """A column of lists as a table, if they are all of the same length."""
+    lengths = {len(row) for row in content}
+    if len(lengths) != 1 or lengths == {0}:
+        given = f"lists of {min(lengths, default=0)} to {max(lengths, default=0)} numbers"
+        allowed = "lists of one length, 1 or more"
+        message = f"column {column.name!r} has {given}: need {allowed}."
+        raise refused(message, field=column.field, given=given, allowed=allowed)
+    return values.reshape(len(content), lengths.pop())
 
 
 _READERS: dict[Format, Callable[[BinaryIO, Choice, int], Columns]] = {

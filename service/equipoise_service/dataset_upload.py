@@ -9,7 +9,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from equipoise_service.dataset_arrays import Columns
-from equipoise_service.dataset_files import Choice, Format, malformed, read_columns
+from equipoise_service.dataset_columns import Choice
+from equipoise_service.dataset_files import Format, read_columns
+from equipoise_service.dataset_refusals import malformed
 from equipoise_service.errors import MalformedError, blame, sentence
 from equipoise_service.json_body import check_declared_length, check_encoding, too_large
 from equipoise_service.settings import Settings

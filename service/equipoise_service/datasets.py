@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from equipoise_service.database import datasets, insert_if_absent
-from equipoise_service.dataset_arrays import Columns, content_id, load_arrays, pack
+from equipoise_service.dataset_arrays import Columns, content_id, listed, load_arrays, pack
 from equipoise_service.store import Store, dataset_name
 
 DATASET_ID = re.compile(r"ds_[0-9a-f]{32}")
@@ -44,19 +44,19 @@ class DatasetLibrary:
         self._clock = clock
 
     def add(self, columns: Columns) -> tuple[Dataset, bool]:
-        """Store two columns; the dataset under the names of this upload, and whether it is new."""
+        """Store inputs and labels; the dataset under the names of this upload, and whether it is new."""
         dataset_id = content_id(columns.x, columns.y)
         known = self.get(dataset_id)
         if known is not None:
-            return replace(known, x=columns.x_name, y=columns.y_name), False
+            return replace(known, x=listed(columns.x_names), y=listed(columns.y_names)), False
         content = pack(columns.x, columns.y)
         # The file first: a row without a file would be a broken promise, a file without a row is only litter.
         self._store.put(dataset_name(dataset_id), content)
         row: dict[str, Any] = {
             "id": dataset_id,
             "n_rows": len(columns.x),
-            "x": columns.x_name,
-            "y": columns.y_name,
+            "x": listed(columns.x_names),
+            "y": listed(columns.y_names),
             "bytes_stored": len(content),
             "created_at": self._clock(),
         }
@@ -75,7 +75,7 @@ class DatasetLibrary:
         return None if row is None else Dataset(**row)
 
     def load(self, dataset_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The columns (x, y), each of shape (n,).
+        """Inputs and labels, each of shape (n,), or (n, k) for vectors.
 
         Raises:
             KeyError: there is no such dataset.

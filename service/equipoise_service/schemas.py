@@ -123,9 +123,9 @@ class DatasetView(View):
     n_rows: int
     """Number of pairs."""
     x: str
-    """Name that the column x had."""
+    """Name that the column x had, or the names of the columns of a vector."""
     y: str
-    """Name that the column y had."""
+    """Name that the column y had, or the names of the columns of a vector."""
     bytes_stored: int
     """Size in the store, [bytes]."""
     created_at: datetime

@@ -14,10 +14,13 @@ from equipoise_solver.errors import InvalidModelError, SolverError, UnsupportedC
 from equipoise_solver.specs import (
     Compare,
     Diffusion,
+    Equilibrium,
     Simulate,
+    SimulateNetwork,
     Solution,
     Spec,
     Stationary,
+    Symmetries,
     parse_spec,
 )
 from equipoise_solver.specs.refusals import written_path
@@ -68,6 +71,10 @@ def prepare(spec: Any, *, load_dataset: LoadDataset | None = None, device: str =
             from equipoise_solver.tasks.simulate import SimulateWork  # Compiled kernels only when needed.
 
             return SimulateWork(simulate, load_dataset=load_dataset, device=device)
+        case SimulateNetwork() as networks:
+            from equipoise_solver.tasks.simulate_network import SimulateNetworkWork  # Torch only when needed.
+
+            return SimulateNetworkWork(networks, load_dataset=load_dataset, device=device)
         case Compare() as compare:
             from equipoise_solver.tasks.compare import CompareWork
 
@@ -77,6 +84,16 @@ def prepare(spec: Any, *, load_dataset: LoadDataset | None = None, device: str =
 
             _need_cpu(device, "a diffusion")
             return DiffusionWork(diffusion)
+        case Equilibrium() as equilibrium:
+            from equipoise_solver.tasks.equilibrium import EquilibriumWork
+
+            _need_cpu(device, "an equilibrium")
+            return EquilibriumWork(equilibrium, load_dataset=load_dataset)
+        case Symmetries() as symmetries:
+            from equipoise_solver.tasks.symmetries import SymmetriesWork
+
+            _need_cpu(device, "a search for symmetries")
+            return SymmetriesWork(symmetries, load_dataset=load_dataset)
 
 
 def _need_cpu(device: str, what: str) -> None:

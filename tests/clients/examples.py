@@ -36,6 +36,24 @@ DIFFUSION: dict[str, Any] = {
     "evolve": {"start": 0.2, "times": [0.1, 1.0, 10.0]},
 }
 
+EQUILIBRIUM: dict[str, Any] = {
+    "task": "equilibrium",
+    "model": {"kind": "linear", "widths": [2, 2, 1]},
+    "data": {"kind": "teacher", "teacher": [[1.0, -0.5]]},
+    "temperature": 0.02,
+}
+SYMMETRIES: dict[str, Any] = {"task": "symmetries", "model": {"kind": "mlp", "widths": [3, 2, 1]}}
+NETWORKS: dict[str, Any] = {
+    "task": "simulate",
+    "model": {"kind": "mlp", "widths": [2, 3, 1], "activation": "tanh"},
+    "data": {"kind": "samples", "x": [[1.0, 0.5], [0.2, -1.0], [-0.7, 0.1]], "y": [1.0, 0.3, -0.2]},
+    "dynamics": {"kind": "sgd", "learning_rate": 0.05},
+    "n_paths": 8,
+    "n_steps": 200,
+    "seed": 3,
+    "observables": ["loss", "norm"],
+}
+
 
 def solved(spec: dict[str, Any]) -> dict[str, Any]:
     """What every solution carries."""
@@ -257,6 +275,101 @@ def diffusion_content(**changes: Any) -> dict[str, Any]:
             "gap": 0.03,
             "autocorrelation_time": 30.0,
         },
+        "notes": ["an example"],
+    }
+    return content | changes
+
+
+def equilibrium_content(**changes: Any) -> dict[str, Any]:
+    """Solution of EQUILIBRIUM as JSON content: the numbers are made up."""
+    pair = {"before": 2.5, "after": 1.5}
+    blocks = {"W1": pair, "W2": {"before": 0.5, "after": 1.5}}
+    time = np.linspace(0.0, 40.0, 30)
+    charges = np.column_stack([np.exp(-time / 8), 0.5 * np.exp(-time / 9), 0.2 * np.exp(-time / 7)])
+    names = ["layers 1-2 [0,0]", "layers 1-2 [1,1]", "layers 1-2 [0,1]"]
+    content: dict[str, Any] = {
+        **solved(EQUILIBRIUM),
+        "converged": True,
+        "outcome": "CONVERGED",
+        "reason": "",
+        "residual": 3e-14,
+        "n_iterations": 4,
+        "parameters": {"W1": [[1.0, 0.5], [0.2, 0.1]], "W2": [[0.7, 0.3]]},
+        "families": [family_content()],
+        "exponents": [-0.3, 0.1, 0.2],
+        "charges": {"names": names, "before": [1.0, 0.5, 0.2], "after": [0.0, 0.0, 0.0]},
+        "loss": {"before": 0.7, "after": 0.7},
+        "noise_trace": {"before": 27.0, "after": 12.0},
+        "sharpness": {"before": 19.0, "after": 8.5},
+        "top_eigenvalue": {"before": 18.0, "after": 7.5},
+        "norms": blocks,
+        "noise_traces": blocks,
+        "alignment": {"layer 1": {"before": 0.6, "after": 1.0}},
+        "flow": {
+            "time": time.tolist(),
+            "temperature": [0.02] * 30,
+            "residual": [0.5] * 30,
+            "charges": charges.tolist(),
+            "exponents": (charges - 1).tolist(),
+            "time_to_equilibrium": 12.5,
+        },
+        "notes": ["an example"],
+    }
+    return content | changes
+
+
+def family_content(**changes: Any) -> dict[str, Any]:
+    """A double rotation of two layers."""
+    content: dict[str, Any] = {
+        "kind": "double_rotation",
+        "name": "layers 1-2",
+        "dimension": 3,
+        "structure": "full",
+        "blocks": ["W1", "W2"],
+        "sides": ["left", "right"],
+        "degrees": [1.0, -1.0],
+        "members": None,
+    }
+    return content | changes
+
+
+def symmetries_content(**changes: Any) -> dict[str, Any]:
+    """Solution of SYMMETRIES as JSON content: the numbers are made up."""
+    rescaling = {"kind": "rescaling", "name": "neurons of layer 1", "dimension": 2, "structure": "diagonal"}
+    content: dict[str, Any] = {
+        **solved(SYMMETRIES),
+        "structure": "diagonal",
+        "dimension": 2,
+        "families": [family_content(**rescaling)],
+        "declared": [family_content(**rescaling)],
+        "undetected": [],
+        "spectrum": [1.0, 0.8, 0.7, 0.5, 1e-16, 0.0],
+        "gap": 5e15,
+        "residual": 2e-15,
+        "n_points": 40,
+        "notes": ["an example"],
+    }
+    return content | changes
+
+
+def networks_content(**changes: Any) -> dict[str, Any]:
+    """Solution of NETWORKS as JSON content: the numbers are made up."""
+    time = np.linspace(0.0, 200.0, 20)
+    series = {"time": time.tolist(), "mean": np.exp(-time / 50).tolist(), "standard_error": [0.02] * 20}
+    names = ("loss", "norm", "norm.W1", "norm.b1", "norm.W2", "norm.b2")
+    content: dict[str, Any] = {
+        **solved(NETWORKS),
+        "n_paths": 8,
+        "n_diverged": 0,
+        "path_steps": 1600,
+        "step_size": None,
+        "seed": 3,
+        "outcome": "COMPLETED",
+        "observables": dict.fromkeys(names, series),
+        "learned": (0.05 * time).tolist(),
+        "snapshots": {},
+        "parameters": {"W1": [[1.0, 0.5]] * 3, "b1": [0.0] * 3, "W2": [[1.0, 2.0, 3.0]], "b2": [0.5]},
+        "diverged": [],
         "notes": ["an example"],
     }
     return content | changes

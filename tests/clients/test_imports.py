@@ -41,6 +41,26 @@ def test_the_import_is_quick_and_light() -> None:
     assert best < LIMIT_S
 
 
+WITHOUT_TORCH = """
+import sys
+import equipoise_solver.solving, equipoise_service.app, equipoise_service.chunks, equipoise_service.worker
+from equipoise_solver import solve
+law = {"model": {"kind": "diagonal"}, "data": {"kind": "gaussian"}}
+solve({"task": "stationary", "temperature": 0.1} | law)
+steps = {"dynamics": {"kind": "gd", "learning_rate": 0.1}, "n_steps": 2, "n_paths": 2}
+solve({"task": "simulate"} | steps | law)
+assert "torch" not in sys.modules
+solve({"task": "symmetries", "model": {"kind": "linear", "widths": [1, 1, 1]}})
+assert "torch" in sys.modules
+"""
+
+
+@pytest.mark.slow
+def test_torch_is_imported_for_networks_alone() -> None:
+    """The service starts, and solves what is not about networks, without torch."""
+    subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True, timeout=120)
+
+
 @pytest.mark.slow
 def test_heavy_modules_are_found() -> None:
     """A package that is heavy is seen as such."""

@@ -153,6 +153,31 @@ def test_datasets_have_one_id_everywhere(remote: Client, tmp_path: Path) -> None
     assert first.model_dump_json(exclude=exclude) == second.model_dump_json(exclude=exclude)
 
 
+def test_vectors_have_one_id_everywhere(remote: Client, tmp_path: Path) -> None:
+    """Rows of vectors in any format have the same id, here and there."""
+    x, y = np.array([[1.0, -2.0], [0.5, 3.0], [2.0, 0.1]]), np.array([0.5, -1.5, 1.0])
+    rows = "\n".join(f"{a!r},{b!r},{c!r}" for (a, b), c in zip(x.tolist(), y.tolist(), strict=True))
+    named, numbered, archived = tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.npz"
+    named.write_text(f"a,b,c\n{rows}")
+    numbered.write_text(f"x1,x2,y1\n{rows}")
+    np.savez(archived, x=x, y=y)
+    listed = tmp_path / "d.parquet"
+    listed.write_bytes(table(x=x.tolist(), y=y))
+    frame = {"a": x[:, 0], "b": x[:, 1], "c": y}
+    with Client.local() as here:
+        for each in (here, remote):
+            ids = {
+                each.upload(source).id for source in ((x, y), {"x": x, "y": y}, numbered, archived, listed)
+            }
+            ids |= {each.upload(source, x=["a", "b"], y="c").id for source in (named, frame)}
+            ids.add(each.upload(named, x="a,b", y="c").id)
+            assert len(ids) == 1
+            with pytest.raises(ApiError) as caught:
+                each.solve(STATIONARY | {"data": {"kind": "dataset", "id": ids.pop()}})
+            (error,) = caught.value.errors
+            assert (error.field, error.given) == ("data.id", "inputs of 2 numbers")
+
+
 @pytest.mark.parametrize("text", ["x,y\n1,2\n3,oops\n", "x,y\n1,2\n1,3\n", "", "a,b,c\n1,2,3\n4,5,6\n"])
 def test_useless_uploads_are_refused(client: Client, tmp_path: Path, text: str) -> None:
     """What cannot be learned from is refused with a reason."""
@@ -220,6 +245,18 @@ BAD_UPLOADS: list[tuple[str, bytes, dict[str, str]]] = [
     ("npz", archive(x=X, y=X, z=X), {"x": "y"}),
     ("npz", archive(x=X, y=X[:2]), {}),
     ("npz", archive(x=np.ones((2, 2)), y=X), {}),
+    ("npz", archive(x=np.ones((3, 2)), y=X), {}),
+    ("npz", archive(x=np.ones((3, 2, 2)), y=X), {}),
+    ("npz", archive(x=np.ones((3, 0)), y=X), {}),
+    ("npz", archive(x=[[1, 2], [3, 1e12], [5, 6]], y=X), {}),
+    ("csv", b"x1,x2,y\n1,2,3\n4,inf,6\n", {}),
+    ("csv", b"x1,x2,y\n1,2,3\n4,1e12,6\n", {}),
+    ("csv", b"a,b,c\n1,2,3\n4,5,6\n", {"x": "a,d", "y": "c"}),
+    ("csv", b"a,b,c\n1,2,3\n4,5,6\n", {"x": "a,a", "y": "c"}),
+    ("csv", b"a,b,c\n1,2,3\n4,5,6\n", {"x": "a,b", "y": "b,c"}),
+    ("parquet", table(x=[[1.0, 2.0], [3.0], [4.0, 5.0]], y=X), {}),
+    ("parquet", table(x=[[1.0, 2.0], [3.0, None], [4.0, 5.0]], y=X), {}),
+    ("parquet", table(x=[[1.0, 2.0], None, [4.0, 5.0]], y=X), {}),
     ("npz", archive(x=np.array(["a", "b"]), y=X), {}),
     ("npz", archive(x=np.array([1, None], dtype=object), y=X), {}),
     ("npz", archive(x=[1.0, np.inf, 2.0], y=X), {}),

@@ -16,7 +16,8 @@ from tests.service.asgi_client import AppClient, started
 from tests.service.test_problems import assert_problem
 
 from equipoise_service.app import create_app
-from equipoise_service.dataset_files import Choice, Format, read_columns
+from equipoise_service.dataset_columns import Choice
+from equipoise_service.dataset_files import Format, read_columns
 from equipoise_service.errors import ServiceError
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store
@@ -95,6 +96,39 @@ def test_the_same_numbers_are_one_dataset_in_every_format(api: AppClient) -> Non
     assert api.get(f"/v1/datasets/{dataset['id']}").json() == dataset
 
 
+VECTORS = np.array([[0.5, 1.0], [-1.25, 2.0], [3.0, 0.25]])
+
+
+def test_vectors_are_one_dataset_in_every_format(api: AppClient) -> None:
+    """Several columns are the rows of a table, however they are given, and other numbers than one column."""
+    first, second = VECTORS.T.tolist()
+    rows = [f"{a!r},{b!r},{c!r}" for a, b, c in zip(first, second, Y, strict=True)]
+    uploads = [
+        upload(api, npz(x=VECTORS, y=np.array(Y)), "npz"),
+        upload(api, npz(x=np.asfortranarray(VECTORS), y=np.array(Y)[:, None]), "npz"),
+        upload(api, "\n".join(["x1,x2,y", *rows]).encode()),
+        upload(api, "\n".join(["x1,x2,y1", *rows]).encode()),
+        upload(api, "\n".join(["a,b,c", *rows]).encode(), query="?x=a,b&y=c"),
+        upload(api, table(x1=first, x2=second, y=Y), "parquet"),
+        upload(api, table(x=VECTORS.tolist(), y=Y), "parquet"),
+        upload(api, npz(x1=np.array(first), x2=np.array(second), y=np.array(Y)), "npz"),
+    ]
+    assert [answer.status_code for answer in uploads] == [201] + 7 * [200], [u.text for u in uploads]
+    assert len({answer.json()["id"] for answer in uploads}) == 1
+    assert [answer.json()["x"] for answer in uploads[:3]] == ["x", "x", "x1, x2"]
+    flat = upload(api, npz(x=VECTORS.T.ravel(), y=np.ones(6)), "npz").json()
+    turned = upload(api, npz(x=VECTORS.reshape(6), y=np.ones((6, 1))), "npz").json()
+    assert len({flat["id"], turned["id"], uploads[0].json()["id"]}) == 3
+
+
+def test_widths_are_part_of_the_content(api: AppClient) -> None:
+    """The same bytes as tables of other widths are other datasets."""
+    numbers = np.arange(12.0)
+    shapes = [(numbers[:8].reshape(4, 2), numbers[8:]), (numbers[:4], numbers[4:].reshape(4, 2))]
+    ids = {upload(api, npz(x=x, y=y), "npz").json()["id"] for x, y in shapes}
+    assert len(ids) == 2
+
+
 def test_columns_are_chosen_by_name(api: AppClient) -> None:
     content = b"age,bmi,target\n1,0.5,1.0\n2,-1.25,2\n3,3.0,-7.5\n"
     dataset = upload(api, content, query="?x=bmi&y=target").json()
@@ -131,7 +165,18 @@ def test_columns_are_chosen_by_name(api: AppClient) -> None:
         (b"a,b,c\n1,2,3\n", "csv", "", "x=bmi and y=target"),
         (CSV, "csv", "?x=z", "x='z' is no column"),
         (npz(x=np.array([1, None], dtype=object), y=np.array(Y)), "npz", "", "pickled"),
-        (npz(x=np.ones((2, 2)), y=np.array(Y)), "npz", "", "shape (2, 2)"),
+        (npz(x=np.ones((3, 2, 2)), y=np.array(Y)), "npz", "", "shape (3, 2, 2)"),
+        (npz(x=np.ones((3, 0)), y=np.array(Y)), "npz", "", "shape (3, 0)"),
+        (npz(x=np.ones((2, 2)), y=np.array(Y)), "npz", "", "'x' has 2 entries and 'y' has 3"),
+        (npz(x=np.ones((3, 2)), y=np.array(Y)), "npz", "", "column 'x' is constant"),
+        (npz(x=[[1, 2], [3, 1e12], [5, 6]], y=np.array(Y)), "npz", "", "row 2, number 2, of column 'x'"),
+        (b"x1,x2,y\n1,2,3\n4,inf,6\n", "csv", "", "line 3, column 'x2' is 'inf'"),
+        (b"x1,x2,y\n1,2,3\n4,1e12,6\n", "csv", "", "row 2 of column 'x2'"),
+        (b"a,b,c\n1,2,3\n4,5,6\n", "csv", "?x=a,d&y=c", "x='d' is no column"),
+        (b"a,b,c\n1,2,3\n4,5,6\n", "csv", "?x=a,a&y=c", "x names column 'a' twice"),
+        (b"a,b,c\n1,2,3\n4,5,6\n", "csv", "?x=a,b&y=b,c", "x and y are both column 'b'"),
+        (table(x=[[1.0, 2.0], [3.0], [4.0, 5.0]], y=Y), "parquet", "", "lists of 1 to 2 numbers"),
+        (table(x=[[1.0, 2.0], [3.0, None], [4.0, 5.0]], y=Y), "parquet", "", "row 2 of column 'x' is null"),
         (npz(x=np.array(["a", "b"]), y=np.array(Y)), "npz", "", "type <U1"),
         (npz(x=np.array(X), y=np.array(Y[:2])), "npz", "", "as many"),
         (npz(x=np.array([1.0, np.inf, 2.0]), y=np.array(Y)), "npz", "", "row 2 of column 'x' is inf"),
@@ -211,6 +256,13 @@ def test_sizes_are_bounded_even_when_they_are_hidden(settings: Settings) -> None
         assert_problem(upload(api, b"x,y\n" + b"1,2\n" * 200), 422, "limit_exceeded")
         assert_problem(upload(api, bomb.getvalue(), "npz"), 422, "limit_exceeded")
         assert_problem(upload(api, table(x=[1.0] * 200, y=[1.0] * 200), "parquet"), 422, "limit_exceeded")
+        wide = np.zeros((50, 4))
+        assert_problem(upload(api, squeezed(x=wide, y=np.zeros(50)), "npz"), 422, "limit_exceeded")
+        lists = table(x=wide.tolist(), y=[0.0] * 50)
+        assert_problem(upload(api, lists, "parquet"), 422, "limit_exceeded")
+        header = ",".join(f"x{i}" for i in range(1, 5))
+        rows = "\n".join(["0,0,0,0,0"] * 50)
+        assert_problem(upload(api, f"{header},y\n{rows}".encode()), 422, "limit_exceeded")
 
 
 def test_a_dataset_serves_as_data(real_api: AppClient) -> None:

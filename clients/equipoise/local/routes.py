@@ -228,16 +228,17 @@ def _event(state: Mapping[str, Any]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(state)}\n\n".encode()
 
 
-def _arrays_in(model: BaseModel, prefix: str = "") -> list[tuple[str, np.ndarray[Any, Any]]]:
+def _arrays_in(node: object, name: str = "") -> list[tuple[str, np.ndarray[Any, Any]]]:
     """The arrays in a solution by flat name, for example "density.v"."""
-    found: list[tuple[str, np.ndarray[Any, Any]]] = []
-    for name, value in model:
-        if isinstance(value, np.ndarray):
-            found.append((f"{prefix}{name}", value))
-        elif isinstance(value, BaseModel):
-            found += _arrays_in(value, f"{prefix}{name}.")
-        elif isinstance(value, dict):
-            for key, part in value.items():
-                if isinstance(part, BaseModel):
-                    found += _arrays_in(part, f"{prefix}{name}.{key}.")
-    return found
+    if isinstance(node, np.ndarray):
+        return [(name, node)]
+    if isinstance(node, BaseModel):
+        # The spec is what was asked; its lists are no arrays of the solution.
+        parts = {key: getattr(node, key) for key in type(node).model_fields if key != "spec"}
+    elif isinstance(node, dict):
+        parts = node
+    else:
+        return []
+    return [
+        item for key, part in parts.items() for item in _arrays_in(part, f"{name}.{key}" if name else key)
+    ]

@@ -1,25 +1,35 @@
-"""Uploaded tables: two columns of numbers out of CSV, NPZ or Parquet, or the service's own refusal."""
+"""Uploaded tables: inputs and labels out of CSV, NPZ or Parquet, or the service's own refusal."""
 
 import csv
 import io
 import math
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.columns import RefusedColumnsError, choose, short
+from equipoise.columns import Chosen, RefusedColumnsError, choose, short
 from equipoise.errors import ApiError, FieldError, MissingExtraError
 
-Column = NDArray[np.float64]
+Values = NDArray[np.float64]
 # Beyond this the moments of the data (fourth powers) leave the range of the numbers.
 LARGEST_VALUE = 1e9
 NUMBERS = f"finite numbers of size at most {LARGEST_VALUE:.0e}"
 
 
-def read_table(body: bytes, kind: str, query: Mapping[str, str]) -> tuple[tuple[str, str], Column, Column]:
+@dataclass(frozen=True)
+class Columns:
+    """Inputs and labels, each of shape (n,), or (n, k) for vectors; with the names they had in the file."""
+
+    x: Values
+    y: Values
+    chosen: Chosen
+
+
+def read_table(body: bytes, kind: str, query: Mapping[str, str]) -> Columns:
     """Read an upload.
 
     Args:
@@ -27,20 +37,17 @@ def read_table(body: bytes, kind: str, query: Mapping[str, str]) -> tuple[tuple[
         kind: its content type.
         query: names of the columns as "x" and "y", where they were given.
 
-    Returns:
-        Names of the two columns, x and y, each of shape (n,).
-
     Raises:
         ApiError: its content cannot be read or used.
         MissingExtraError: it is a Parquet file, and what reads them is not installed.
     """
     readers = {"text/csv": _read_csv, "application/x-npz": _read_npz}
     try:
-        names, x, y = readers.get(kind, _read_parquet)(body, query.get("x"), query.get("y"))
+        columns = readers.get(kind, _read_parquet)(body, query.get("x"), query.get("y"))
     except RefusedColumnsError as refused:
         raise _error(refused.error) from None
-    _check_columns(names, x, y)
-    return names, x, y
+    _check_columns(columns)
+    return columns
 
 
 def refused(field: str, message: str, *, given: str, allowed: str) -> ApiError:
@@ -64,30 +71,57 @@ def _damaged(what: str, error: Exception, *, remedy: str) -> ApiError:
     return _malformed(message, given=reason, allowed=f"{what}, whole")
 
 
-def _check_columns(names: tuple[str, str], x: Column, y: Column) -> None:
-    if x.size != y.size:
-        message = f"{names[0]!r} has {x.size} entries and {names[1]!r} has {y.size}: need as many of each."
-        allowed = f"{x.size} entries, as many as x has"
-        raise refused("y", message, given=f"{y.size} entries", allowed=allowed)
-    for field, name, column in zip("xy", names, (x, y), strict=True):
-        with np.errstate(invalid="ignore"):
-            bad = np.flatnonzero(~(np.abs(column) <= LARGEST_VALUE))
-        if bad.size:
-            given = repr(float(column[bad[0]]))
-            message = (
-                f"row {bad[0] + 1} of column {name!r} is {given}: need {NUMBERS}. Remove or correct that row."
-            )
-            raise refused(field, message, given=given, allowed=NUMBERS)
-    if x.size < 2:
-        message = f"{x.size} rows of numbers: need at least 2."
-        raise refused("file", message, given=f"{x.size} rows", allowed="at least 2 rows")
-    if x.min() == x.max():
-        given, allowed = repr(float(x[0])), "an input that takes at least two different values"
-        message = f"column {names[0]!r} is constant ({given}): need {allowed}."
+def _check_columns(columns: Columns) -> None:
+    for field, names, values in (("x", columns.chosen.x, columns.x), ("y", columns.chosen.y, columns.y)):
+        _check_values(field, names, values)
+    n_rows = len(columns.x)
+    if n_rows < 2:
+        message = f"{n_rows} rows of numbers: need at least 2."
+        raise refused("file", message, given=f"{n_rows} rows", allowed="at least 2 rows")
+    if not np.ptp(columns.x, axis=0).any():
+        given, allowed = repr(float(columns.x.flat[0])), "an input that takes at least two different values"
+        message = f"column {columns.chosen.x[0]!r} is constant ({given}): need {allowed}."
         raise refused("x", message, given=f"{given} in every row", allowed=allowed)
 
 
-def _read_csv(body: bytes, x: str | None, y: str | None) -> tuple[tuple[str, str], Column, Column]:
+def _check_values(field: str, names: tuple[str, ...], values: Values) -> None:
+    with np.errstate(invalid="ignore"):
+        bad = np.argwhere(~(np.abs(values) <= LARGEST_VALUE))
+    if bad.size:
+        row, *place = bad[0].tolist()
+        name = names[place[0]] if place and len(names) > 1 else names[0]
+        where = f", number {place[0] + 1}," if place and len(names) == 1 else ""
+        given = repr(float(values[tuple(bad[0])]))
+        message = (
+            f"row {row + 1}{where} of column {name!r} is {given}: need {NUMBERS}. Remove or correct that row."
+        )
+        raise refused(field, message, given=given, allowed=NUMBERS)
+
+
+def _columns_of(chosen: Chosen, parts: list[Values]) -> Columns:
+    """Columns side by side: one of them is a column, several are rows of a vector each."""
+    roles = [field for field, _ in chosen.roles]
+    first = len(parts[0])
+    for (field, name), part in zip(chosen.roles, parts, strict=True):
+        if len(part) != first:
+            message = (
+                f"{chosen.x[0]!r} has {first} entries and {name!r} has {len(part)}: need as many of each."
+            )
+            allowed = f"{first} entries, as many as {chosen.x[0] if field == 'x' else 'x'} has"
+            raise refused(field, message, given=f"{len(part)} entries", allowed=allowed)
+    x, y = (
+        _joined([part for role, part in zip(roles, parts, strict=True) if role == field])
+        for field in ("x", "y")
+    )
+    return Columns(x, y, chosen)
+
+
+def _joined(parts: list[Values]) -> Values:
+    whole: Values = parts[0] if len(parts) == 1 else np.column_stack(parts)
+    return whole[:, 0] if whole.ndim == 2 and whole.shape[1] == 1 else whole
+
+
+def _read_csv(body: bytes, x: str | None, y: str | None) -> Columns:
     try:
         lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
         rows = [(number, row) for number, row in enumerate(lines, start=1) if row]
@@ -103,8 +137,8 @@ def _read_csv(body: bytes, x: str | None, y: str | None) -> tuple[tuple[str, str
         raise _malformed(message, given=reason, allowed="CSV in UTF-8") from None
     names = _header(rows)
     chosen = choose(names, x, y)
-    places = [names.index(name) for name in chosen]
-    columns: tuple[list[float], list[float]] = ([], [])
+    places = [names.index(name) for _, name in chosen.roles]
+    columns: list[list[float]] = [[] for _ in places]
     for number, row in rows[1:]:
         if len(row) != len(names):
             raise refused(
@@ -114,9 +148,9 @@ def _read_csv(body: bytes, x: str | None, y: str | None) -> tuple[tuple[str, str
                 given=f"{len(row)} cells",
                 allowed=f"{len(names)} cells in each line, separated by commas",
             )
-        for field, place, column in zip("xy", places, columns, strict=True):
-            column.append(_cell(field, names[place], number, row[place]))
-    return chosen, np.array(columns[0]), np.array(columns[1])
+        for (field, name), place, column in zip(chosen.roles, places, columns, strict=True):
+            column.append(_cell(field, name, number, row[place]))
+    return _columns_of(chosen, [np.array(column) for column in columns])
 
 
 def _header(rows: Sequence[tuple[int, list[str]]]) -> list[str]:
@@ -158,23 +192,20 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _read_npz(body: bytes, x: str | None, y: str | None) -> tuple[tuple[str, str], Column, Column]:
+def _read_npz(body: bytes, x: str | None, y: str | None) -> Columns:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
             chosen = choose(names, x, y)
-            first, second = (
-                _array(field, name, archive.read(f"{name}.npy"))
-                for field, name in zip("xy", chosen, strict=True)
-            )
+            parts = [_array(field, name, archive.read(f"{name}.npy")) for field, name in chosen.roles]
     except (ApiError, RefusedColumnsError):
         raise
     except Exception as error:  # Damage raises whatever the bytes lead to.
         raise _damaged("an NPZ archive", error, remedy="Write it with numpy.savez.") from None
-    return chosen, first, second
+    return _columns_of(chosen, parts)
 
 
-def _array(field: str, name: str, content: bytes) -> Column:
+def _array(field: str, name: str, content: bytes) -> Values:
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     read_header = (
@@ -184,13 +215,13 @@ def _array(field: str, name: str, content: bytes) -> Column:
     if dtype.hasobject:
         message = f"{name!r} holds pickled Python objects: need plain numbers, array.astype(float)."
         raise refused(field, message, given="pickled Python objects", allowed="plain numbers")
-    if dtype.kind not in "fiub" or len(shape) != 1:
-        given, allowed = f"shape {shape} and type {dtype}"[:200], "one column of numbers, shape (n,)"
+    if dtype.kind not in "fiub" or len(shape) not in (1, 2) or 0 in shape[1:]:
+        given, allowed = f"shape {shape} and type {dtype}"[:200], "columns of numbers, shape (n,) or (n, k)"
         raise refused(field, f"{name!r} has {given}: need {allowed}.", given=given, allowed=allowed)
     return np.load(io.BytesIO(content), allow_pickle=False).astype(np.float64)  # type: ignore[no-any-return]
 
 
-def _read_parquet(body: bytes, x: str | None, y: str | None) -> tuple[tuple[str, str], Column, Column]:
+def _read_parquet(body: bytes, x: str | None, y: str | None) -> Columns:
     try:
         import pyarrow.parquet as parquet
     except ImportError:
@@ -198,26 +229,39 @@ def _read_parquet(body: bytes, x: str | None, y: str | None) -> tuple[tuple[str,
     try:
         source = parquet.ParquetFile(io.BytesIO(body))
         chosen = choose(source.schema_arrow.names, x, y)
-        table = source.read(columns=list(chosen))
-        first, second = (
-            _arrow_column(field, name, table.column(name)) for field, name in zip("xy", chosen, strict=True)
-        )
+        table = source.read(columns=[name for _, name in chosen.roles])
+        parts = [_arrow_column(field, name, table.column(name)) for field, name in chosen.roles]
     except (ApiError, RefusedColumnsError):
         raise
     except Exception as error:  # Damage raises whatever the bytes lead to.
         raise _damaged("a Parquet file", error, remedy="Upload the whole file.") from None
-    return chosen, first, second
+    return _columns_of(chosen, parts)
 
 
-def _arrow_column(field: str, name: str, content: Any) -> Column:
+def _arrow_column(field: str, name: str, content: Any) -> Values:
     import pyarrow as arrow
 
-    if content.null_count:
-        row = content.is_null().to_pylist().index(True) + 1
-        message = f"row {row} of column {name!r} is null: need a number. Remove or fill that row."
+    kind, types = content.type, arrow.types
+    is_list = types.is_list(kind) or types.is_fixed_size_list(kind) or types.is_large_list(kind)
+    numbers = content.combine_chunks().flatten() if is_list and not content.null_count else content
+    if numbers.null_count:
+        row = next(i for i, one in enumerate(content.to_pylist()) if one is None or (is_list and None in one))
+        message = f"row {row + 1} of column {name!r} is null: need a number. Remove or fill that row."
         raise refused(field, message, given="null", allowed="a number in each row")
-    if not (arrow.types.is_floating(content.type) or arrow.types.is_integer(content.type)):
-        kind = str(content.type)[:40]
-        raise refused(field, f"column {name!r} has type {kind}: need numbers.", given=kind, allowed="numbers")
-    column: Column = content.to_numpy().astype(np.float64)
-    return column
+    if not (types.is_floating(numbers.type) or types.is_integer(numbers.type)):
+        shown = str(kind)[:40]
+        message = f"column {name!r} has type {shown}: need numbers."
+        raise refused(field, message, given=shown, allowed="numbers")
+    values: Values = numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+    return _rows_of_lists(field, name, content, values) if is_list else values
+
+
+def _rows_of_lists(field: str, name: str, content: Any, values: Values) -> Values:
+    """A column of lists as a table, if they are all of the same length."""
+    lengths = {len(row) for row in content}
+    if len(lengths) != 1 or lengths == {0}:
+        given = f"lists of {min(lengths, default=0)} to {max(lengths, default=0)} numbers"
+        allowed = "lists of one length, 1 or more"
+        message = f"column {name!r} has {given}: need {allowed}."
+        raise refused(field, message, given=given, allowed=allowed)
+    return values.reshape(len(content), lengths.pop())

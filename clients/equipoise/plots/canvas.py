@@ -163,6 +163,34 @@ def model_name(model: specs.Diagonal | specs.DiagonalLimit | specs.Tanh1D) -> st
     return f"{name}, D = {model.depth}, d = {model.width}"
 
 
+def network_name(
+    model: specs.LinearNetwork
+    | specs.Mlp
+    | specs.MatrixFactorization
+    | specs.Attention
+    | specs.NormalizedMlp
+    | specs.DiagonalNetwork,
+) -> str:
+    """Name of a network for a title."""
+    match model:
+        case specs.LinearNetwork():
+            return f"linear network {_widths(model.widths)}"
+        case specs.MatrixFactorization():
+            return f"matrix factorisation {_widths(model.widths)}"
+        case specs.Mlp():
+            return f"{model.activation} network {_widths(model.widths)}"
+        case specs.NormalizedMlp():
+            return f"{model.activation} network {_widths(model.widths)}, normalised by {model.normalization}"
+        case specs.Attention():
+            return f"attention, {model.tokens} tokens of {model.dim}, {model.heads} heads of {model.head_dim}"
+        case specs.DiagonalNetwork():
+            return f"diagonal network, D = {model.depth}, d = {model.width}"
+
+
+def _widths(widths: tuple[int, ...]) -> str:
+    return "-".join(map(str, widths))
+
+
 def law_name(law: specs.Law) -> str:
     """Phase and temperatures of a law for a title."""
     temperature, critical = law.temperature, law.critical_temperature

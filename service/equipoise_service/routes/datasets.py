@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from equipoise_service.dataset_files import LONGEST_NAME, Choice
+from equipoise_service.dataset_columns import LONGEST_CHOICE, Choice
 from equipoise_service.dataset_upload import receive
 from equipoise_service.deps import ResourcesDep
 from equipoise_service.errors import NotFoundError
@@ -13,6 +13,7 @@ from equipoise_service.schemas import DatasetView, dataset_view
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
+_MANY = ", or names with commas between them for vectors"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY["schema"]}}}
 _BODY = {
@@ -40,10 +41,10 @@ async def upload(
     request: Request,
     resources: ResourcesDep,
     x: Annotated[
-        str | None, Query(max_length=LONGEST_NAME, description="Name of the column of inputs.")
+        str | None, Query(max_length=LONGEST_CHOICE, description=f"Name of the column of inputs{_MANY}.")
     ] = None,
     y: Annotated[
-        str | None, Query(max_length=LONGEST_NAME, description="Name of the column of labels.")
+        str | None, Query(max_length=LONGEST_CHOICE, description=f"Name of the column of labels{_MANY}.")
     ] = None,
     format: Annotated[  # noqa: A002 - the name of the query parameter
         Literal["csv", "npz", "parquet"] | None,

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -17,19 +16,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from equipoise_solver.specs.descriptions import Described
 
-def _plain(value: Any) -> Any:
+
+def plain(value: Any) -> Any:
     """Turn NumPy scalars and arrays into Python numbers and lists; leave the rest to validation."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-class Part(BaseModel):
+class Part(Described):
     """Base of everything a request is made of: immutable, and unknown fields are refused."""
 
     # Validators are built at the first use: the import of the thin client stays short.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, defer_build=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     unspoken: ClassVar[frozenset[str]] = frozenset()
     """Fields of a spec that its canonical JSON leaves out at their defaults."""
@@ -40,17 +39,16 @@ class Part(BaseModel):
         """Accept NumPy numbers and arrays as the values of fields."""
         if not isinstance(content, dict):
             return content
-        return {name: _plain(value) for name, value in content.items()}
+        return {name: plain(value) for name, value in content.items()}
 
 
-class Answer(BaseModel):
+class Answer(Described):
     """Base of everything an answer is made of: immutable; fields added by a newer server are ignored."""
 
     model_config = ConfigDict(
         extra="ignore",
         frozen=True,
         arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
         defer_build=True,
     )
 
@@ -67,6 +65,19 @@ def refusal(field: str, *, given: Any, allowed: str, remedy: str = "") -> Pydant
     message = " ".join(part for part in (f"{field}={given!r}: need {allowed}.", remedy) if part)
     context = {"field": field, "message": message, "given": given, "allowed": allowed, "remedy": remedy}
     return PydanticCustomError("does_not_fit", "{message}", context)
+
+
+def at_least(n: int) -> AfterValidator:
+    """Bound on the length of a list that says nothing where entries of the list are refused themselves."""
+
+    def check(value: Any) -> Any:
+        if len(value) < n:
+            raise PydanticCustomError(
+                "too_short", "List should have at least {min_length} entries", {"min_length": n}
+            )
+        return value
+
+    return AfterValidator(check)
 
 
 # Strict: "1.0" and true are not numbers, 1.0 is not a count. Integers are accepted where a float is wanted.

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from equipoise_solver.specs.base import Part
+from equipoise_solver.specs.network_simulation import SimulateNetwork
 from equipoise_solver.specs.tasks import EnsembleSpec
 
 
@@ -23,7 +24,7 @@ def spec_hash(spec: Part) -> str:
     return hashlib.sha256(canonical_json(spec).encode()).hexdigest()
 
 
-def effective_seed(spec: EnsembleSpec) -> int:
+def effective_seed(spec: EnsembleSpec | SimulateNetwork) -> int:
     """Seed of a simulation: the one given, else 63 bits of the spec's own hash, so equal specs agree."""
     return int(spec_hash(spec)[:16], 16) >> 1 if spec.seed is None else spec.seed
 

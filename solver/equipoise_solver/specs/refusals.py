@@ -42,15 +42,27 @@ def written_path(written: Any, location: Sequence[int | str]) -> str:
         location: pydantic's path into it.
     """
     names: list[str] = []
-    node = written
+    node, is_tagged = written, False
     for place, part in enumerate(location):
         is_there, child = _child(node, part)
         tags = [tag for tag in (_child(node, name)[1] for name in TAGS) if isinstance(tag, str)]
-        if not is_there and (part in tags or place < len(location) - 1):
+        if part in tags and not is_tagged:
+            # The tag of a union comes before its fields, one of which may have its name.
+            is_tagged = True
             continue
-        node = child
+        if not is_there and (part in tags or is_inner_tag(part) or place < len(location) - 1):
+            continue
+        node, is_tagged = child, False
         names.append(str(part)[:_LONGEST_NAME])
     return ".".join(names)
+
+
+def is_inner_tag(part: int | str) -> bool:
+    """Whether a part of a location is the tag of a union that tells its members by what they hold.
+
+    Such tags stand in parentheses, as in "(network)", and no one writes them in a spec.
+    """
+    return isinstance(part, str) and part.startswith("(") and part.endswith(")")
 
 
 def _child(node: Any, part: int | str) -> tuple[bool, Any]:

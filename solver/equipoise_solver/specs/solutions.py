@@ -2,11 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from typing_extensions import TypeAliasType
 
 from equipoise_solver.specs.base import Answer, Counts, Numbers
 from equipoise_solver.specs.diffusion_solution import DiffusionSolution
-from equipoise_solver.specs.solved import Atom, Quantiles, Solved
+from equipoise_solver.specs.network_simulation import kind_of_simulation
+from equipoise_solver.specs.network_solutions import (
+    EquilibriumSolution,
+    SimulateNetworkSolution,
+    SymmetriesSolution,
+)
+from equipoise_solver.specs.solved import Atom, Quantiles, Series, Solved
 from equipoise_solver.specs.stationary_parts import CollapseTime, GibbsComparison, RelaxationTimes
 from equipoise_solver.specs.tasks import Compare, Simulate, Stationary
 
@@ -99,17 +106,6 @@ class Histogram(Answer):
     """Samples below the first edge."""
     above: int
     """Samples at or above the last edge."""
-
-
-class Series(Answer):
-    """An observable over time, averaged over the paths that are finite."""
-
-    time: Numbers
-    """SDE time (sgf) or number of updates (sgd, gd), shape (n,), the start first."""
-    mean: Numbers
-    """Ensemble mean, shape (n,)."""
-    standard_error: Numbers
-    """Standard error of the mean, shape (n,)."""
 
 
 class DivergedPath(Answer):
@@ -308,8 +304,27 @@ class CompareSolution(Solved):
     """What keeps the simulation from following the law even without sampling error; which law SGD follows."""
 
 
+def _kind_of_solution(content: Any) -> str:
+    spec = content.get("spec") if isinstance(content, dict) else getattr(content, "spec", None)
+    return kind_of_simulation(spec)
+
+
+# A type with a name of its own stands in the JSON Schema once, and a mapping of tasks can point to it.
+AnySimulateSolution = TypeAliasType(
+    "AnySimulateSolution",
+    Annotated[
+        Annotated[SimulateSolution, Tag("simulate")] | Annotated[SimulateNetworkSolution, Tag("(network)")],
+        Discriminator(_kind_of_solution),
+    ],
+)
 Solution = Annotated[
-    StationarySolution | SimulateSolution | CompareSolution | DiffusionSolution, Field(discriminator="task")
+    StationarySolution
+    | AnySimulateSolution
+    | CompareSolution
+    | DiffusionSolution
+    | EquilibriumSolution
+    | SymmetriesSolution,
+    Field(discriminator="task"),
 ]
 SOLUTION: TypeAdapter[Solution] = TypeAdapter(Solution, config=ConfigDict(defer_build=True))
 

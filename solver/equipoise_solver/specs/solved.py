@@ -21,6 +21,17 @@ class Quantiles(Answer):
     """Values that are undershot with these probabilities, shape (q,)."""
 
 
+class Series(Answer):
+    """An observable over time, averaged over the paths that are finite."""
+
+    time: Numbers
+    """SDE time (sgf) or number of updates (sgd, gd), shape (n,), the start first."""
+    mean: Numbers
+    """Ensemble mean, shape (n,)."""
+    standard_error: Numbers
+    """Standard error of the mean, shape (n,)."""
+
+
 class Solved(Answer):
     """What every solution carries."""
 

@@ -2,13 +2,18 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
+from typing_extensions import TypeAliasType
 
 from equipoise_solver.specs.base import Bounded, Count, NonNegative, Part, Positive, Real, refusal
 from equipoise_solver.specs.data import Data
 from equipoise_solver.specs.diffusion import Diffusion
 from equipoise_solver.specs.dynamics import GD, SGD, SGF, Dynamics, Langevin, LawDynamics, Temperature
+from equipoise_solver.specs.equilibrium import Equilibrium
 from equipoise_solver.specs.models import Diagonal, SimulateModel, StationaryModel
+from equipoise_solver.specs.network_models import NETWORK_KINDS
+from equipoise_solver.specs.network_simulation import SimulateNetwork, kind_of_simulation
+from equipoise_solver.specs.symmetry_search import Symmetries
 
 MAX_PATHS = 10**8
 MAX_STEPS = 10**10
@@ -24,19 +29,30 @@ def _refuse_lawless(content: Any) -> Any:
     """Refuse, in tasks about laws, what the solver knows no law of: the reason, not only the choices."""
     if not isinstance(content, dict):
         return content
-    for name, kind, allowed, remedy in (
-        ("model", "tanh1d", "'diagonal'", "No stationary law of a tanh unit is known: use task 'simulate'."),
-        (
-            "dynamics",
-            "langevin",
-            "'sgd', 'sgf' or 'gd'",
-            "Its law is that of Gibbs, not the one compared with: use task 'simulate'.",
-        ),
-    ):
-        part = content.get(name)
-        if (part.get("kind") if isinstance(part, dict) else getattr(part, "kind", None)) == kind:
-            raise refusal(f"{name}.kind", given=kind, allowed=allowed, remedy=remedy)
+    model, dynamics = (_kind_of(content.get(name)) for name in ("model", "dynamics"))
+    if model == "tanh1d":
+        remedy = "No stationary law of a tanh unit is known: use task 'simulate'."
+        raise refusal("model.kind", given=model, allowed="'diagonal'", remedy=remedy)
+    if model in NETWORK_KINDS:
+        remedy = "No stationary law of such a network is known: use task 'equilibrium' or 'simulate'."
+        raise refusal("model.kind", given=model, allowed="'diagonal'", remedy=remedy)
+    if dynamics == "langevin":
+        remedy = "Its law is that of Gibbs, not the one compared with: use task 'simulate'."
+        raise refusal("dynamics.kind", given=dynamics, allowed="'sgd', 'sgf' or 'gd'", remedy=remedy)
     return content
+
+
+def _refuse_unknown_model(content: Any) -> Any:
+    """Name all models that can be simulated, networks too, where the one given is none."""
+    kind = _kind_of(content.get("model")) if isinstance(content, dict) else None
+    known = ("diagonal", "tanh1d", *sorted(NETWORK_KINDS))
+    if isinstance(kind, str) and kind not in known:
+        raise refusal("model.kind", given=kind[:80], allowed=f"one of {', '.join(map(repr, known))}")
+    return content
+
+
+def _kind_of(part: Any) -> Any:
+    return part.get("kind") if isinstance(part, dict) else getattr(part, "kind", None)
 
 
 class Grid(Part):
@@ -256,6 +272,8 @@ class Simulate(EnsembleSpec):
 
     task: Literal["simulate"] = "simulate"
 
+    _refuse_unknown_model = model_validator(mode="before")(_refuse_unknown_model)
+
 
 class Compare(EnsembleSpec):
     """The stationary law and the simulation of one model, with the distance between them."""
@@ -320,7 +338,18 @@ class Compare(EnsembleSpec):
         return self.dynamics.weight_decay if self.weight_decay is None else self.weight_decay
 
 
-Spec = Annotated[Stationary | Simulate | Compare | Diffusion, Field(discriminator="task")]
+# A type with a name of its own stands in the JSON Schema once, and a mapping of tasks can point to it.
+AnySimulate = TypeAliasType(
+    "AnySimulate",
+    Annotated[
+        Annotated[Simulate, Tag("simulate")] | Annotated[SimulateNetwork, Tag("(network)")],
+        Discriminator(kind_of_simulation),
+    ],
+)
+Spec = Annotated[
+    Stationary | AnySimulate | Compare | Diffusion | Equilibrium | Symmetries,
+    Field(discriminator="task"),
+]
 SPEC: TypeAdapter[Spec] = TypeAdapter(Spec, config=ConfigDict(defer_build=True))
 
 

@@ -22,8 +22,8 @@ def load_samples(data: SamplesData | DatasetData, *, load_dataset: LoadDataset |
     if isinstance(data, SamplesData):
         x, y = np.array(data.x), np.array(data.y)
     else:
-        x, y = _load(data.id, load_dataset)
-    return (_standardized(x, "data.x"), _standardized(y, "data.y")) if data.standardize else (x, y)
+        x, y = _one_column(load_uploaded(data.id, load_dataset))
+    return (standardized(x, "data.x"), standardized(y, "data.y")) if data.standardize else (x, y)
 
 
 def moments_of(
@@ -39,7 +39,12 @@ def moments_of(
             return DataMoments.from_samples(*load_samples(data, load_dataset=load_dataset))
 
 
-def _load(dataset_id: str, load_dataset: LoadDataset | None) -> Samples:
+def load_uploaded(dataset_id: str, load_dataset: LoadDataset | None) -> Samples:
+    """Inputs and labels of an uploaded dataset, each of shape (n,), or (n, k) for vectors.
+
+    Raises:
+        InvalidModelError: there is none of this id, or no store of datasets.
+    """
     allowed = "the id of an uploaded dataset"
     if load_dataset is None:
         raise InvalidModelError(
@@ -53,7 +58,24 @@ def _load(dataset_id: str, load_dataset: LoadDataset | None) -> Samples:
         ) from None
 
 
-def _standardized(column: NDArray[np.float64], field: str) -> NDArray[np.float64]:
+def _one_column(samples: Samples) -> Samples:
+    for name, column in zip(("inputs", "labels"), samples, strict=True):
+        if column.ndim > 1:
+            raise InvalidModelError(
+                "data.id",
+                given=f"{name} of {column.shape[1]} numbers",
+                allowed="a dataset of one column x and one column y with this model",
+                remedy="Vectors are for networks, such as model 'linear'.",
+            )
+    return samples
+
+
+def standardized(column: NDArray[np.float64], field: str) -> NDArray[np.float64]:
+    """A column of mean 0 and (population) standard deviation 1.
+
+    Raises:
+        InvalidModelError: it is constant.
+    """
     centred: NDArray[np.float64] = column - column.mean()
     spread = float(np.sqrt(np.mean(centred**2)))
     if spread <= _ROUNDING * float(np.abs(column).max()):

@@ -11,7 +11,7 @@ from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.specs import Solution, Spec
 
 LoadDataset = Callable[[str], tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""Maps a dataset id to its (x, y), each of shape (n,); raises KeyError if there is none."""
+"""Maps a dataset id to its (x, y), each of shape (n,), or (n, k) for vectors; raises KeyError."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,182 @@
+"""The way to a noise equilibrium: charges over time under the Noether flow."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equipoise_solver import specs
+from equipoise_solver.errors import UnsupportedCombinationError
+from equipoise_solver.networks import Family, Network, Parameters
+from equipoise_solver.networks.training.schedules import factors
+from equipoise_solver.specs import Equilibrium, FlowToEquilibrium, NoetherFlow
+from equipoise_solver.specs.schedules import Schedule
+from equipoise_solver.symmetry import equilibrium as numerics
+from equipoise_solver.symmetry.flow import Flow, noether_flow
+from equipoise_solver.symmetry.flow_schedule import TemperatureSchedule
+from equipoise_solver.tasks.networks import Source, array_of
+from equipoise_solver.tasks.schedules import schedule_of
+
+MOST_GENERATORS = 3000
+"""Charges over time of more generators than this are left out."""
+FOUND = ("CONVERGED", "AT_BOUNDARY")
+"""Outcomes with an equilibrium."""
+ARRIVED = 0.01
+"""Part of the way that may be left at arrival."""
+SETTLED = 3e-3
+"""Part of the residual that is left where a flow has settled."""
+AT_HOME = 1e-9
+"""Residual from which the start is the equilibrium: there is no way to go."""
+FIRST_GUESS, FARTHER, MOST_TRIES = 20.0, 8.0, 3
+"""A duration is sought from so many times the first pace's, each next so much longer, at most so often."""
+N_KNOTS = 400
+"""Straight pieces that a curved schedule is made of."""
+_BEFORE = 1 - 1e-7
+
+
+def flow_of(
+    spec: Equilibrium,
+    network: Network,
+    start: Parameters,
+    source: Source,
+    *,
+    families: Sequence[Family],
+    found: numerics.Equilibrium,
+    notes: list[str],
+) -> FlowToEquilibrium | None:
+    """The flow of a spec; None if it was not asked for, or if `notes` say why there is none."""
+    if spec.flow is None:
+        return None
+    reason = _left_out(found)
+    if reason:
+        notes.append(f"flow is left out: {reason}")
+        return None
+    try:
+        flow = _followed(spec, spec.flow, network, start, source, families=families, found=found)
+    except UnsupportedCombinationError as refused:
+        notes.append(f"flow is left out: {refused}")
+        return None
+    arrival = _arrival(flow, found)
+    if arrival is None and found.outcome in FOUND:
+        notes.append(f"The flow does not arrive within the time {flow.time[-1]:.4g}.")
+    return FlowToEquilibrium(
+        time=flow.time,
+        temperature=flow.temperature,
+        charges=array_of(flow.charges),
+        exponents=array_of(flow.exponents),
+        residual=flow.residual,
+        time_to_equilibrium=arrival,
+    )
+
+
+def _left_out(found: numerics.Equilibrium) -> str:
+    """Why there is no flow to follow; "" if there is one."""
+    if found.generators.custom:
+        return "it is followed along declared symmetries, and generators of your own are among those given."
+    if found.generators.dimension > MOST_GENERATORS:
+        return f"{found.generators.dimension} charges are more than {MOST_GENERATORS}."
+    if found.residual_before <= AT_HOME:
+        return "the parameters given are the equilibrium."
+    return ""
+
+
+def _followed(
+    spec: Equilibrium,
+    asked: NoetherFlow,
+    network: Network,
+    start: Parameters,
+    source: Source,
+    *,
+    families: Sequence[Family],
+    found: numerics.Equilibrium,
+) -> Flow:
+    """The flow for as long as was asked, or until it arrives."""
+
+    def flow(duration: float) -> Flow:
+        return noether_flow(
+            network,
+            start,
+            source,
+            temperature=temperatures(asked.schedule, spec.temperature, duration),
+            duration=duration,
+            weight_decay=spec.weight_decay,
+            families=families,
+            n_records=asked.n_points - 1,
+        )
+
+    if asked.duration is not None:
+        return flow(asked.duration)
+    duration = _first_guess(found)
+    followed = flow(duration)
+    for _ in range(MOST_TRIES):
+        arrival = _arrival(followed, found)
+        if arrival is None and found.outcome in FOUND:
+            duration *= FARTHER
+        elif arrival is not None and arrival < duration / FARTHER:
+            duration = 2.0 * arrival
+        else:
+            break
+        followed = flow(duration)
+    return followed
+
+
+def _arrival(flow: Flow, found: numerics.Equilibrium) -> float | None:
+    """When the charges have only ARRIVED of their way to go; None if they are still on their way at the end.
+
+    They end where the flow settles: of layers wider than their rank several points of an orbit are balanced.
+    """
+    if found.outcome not in FOUND or flow.residual[-1] > SETTLED * found.residual_before:
+        return None
+    charges = array_of(flow.charges)
+    left = np.linalg.norm(charges - charges[-1], axis=1)
+    limit = ARRIVED * left[0]
+    late = np.flatnonzero(left > limit)
+    if late.size == 0 or late[-1] == left.size - 1:
+        return None
+    before, after = late[-1], late[-1] + 1
+    share = (left[before] - limit) / (left[before] - left[after])
+    return float(flow.time[before] + share * (flow.time[after] - flow.time[before]))
+
+
+def _first_guess(found: numerics.Equilibrium) -> float:
+    """A duration from the pace at the start: of the charges, or of the exponents where they have a goal."""
+    norms = found.generators.squared_norms(found.parameters).clamp(min=1e-300)
+    pace = float(torch.linalg.vector_norm(found.forces_before / (2 * norms)))
+    if found.exponents is not None and found.outcome in FOUND and pace > 0:
+        return FIRST_GUESS * max(float(torch.linalg.vector_norm(found.exponents)), 1e-12) / pace
+    force = float(torch.linalg.vector_norm(found.forces_before))
+    size = float(torch.linalg.vector_norm(found.charges_before))
+    return FIRST_GUESS * size / force if size > 0 and force > 0 else 1.0
+
+
+def temperatures(schedule: tuple[Schedule, ...], temperature: float, duration: float) -> TemperatureSchedule:
+    """A schedule as temperatures with straight lines between, jumps kept, up to a duration."""
+    if not schedule:
+        return TemperatureSchedule((0.0,), (temperature,))
+    jumps, knots = _jumps(schedule, duration), _knots(schedule, duration)
+    times = np.sort(np.concatenate([knots, jumps, jumps]))
+    # Of a jump the first of its two times is the moment before.
+    is_first = np.append(times[1:] == times[:-1], False)
+    parts = tuple(schedule_of(each) for each in schedule)
+    values = temperature * factors(parts, np.where(is_first, times * _BEFORE, times))
+    return TemperatureSchedule(tuple(times.tolist()), tuple(values.tolist()))
+
+
+def _jumps(schedule: tuple[Schedule, ...], duration: float) -> NDArray[np.float64]:
+    """Moments of the steps, up to a number of them."""
+    moments = [
+        each.every * np.arange(1, min(int(duration / each.every), N_KNOTS) + 1)
+        for each in schedule
+        if isinstance(each, specs.StepSchedule)
+    ]
+    return np.unique(np.concatenate([*moments, np.empty(0)]))
+
+
+def _knots(schedule: tuple[Schedule, ...], duration: float) -> NDArray[np.float64]:
+    """Moments between which the factor is all but straight: ends of pieces, and a grid over curves."""
+    ends = [min(each.duration, duration) for each in schedule if not isinstance(each, specs.StepSchedule)]
+    is_straight = len(schedule) == 1 and isinstance(schedule[0], specs.WarmUpSchedule | specs.StepSchedule)
+    grid = np.empty(0) if is_straight else np.linspace(0.0, duration, N_KNOTS)
+    knots = np.unique(np.concatenate([[0.0, duration], ends, grid]))
+    return np.setdiff1d(knots, _jumps(schedule, duration))
