@@ -22,6 +22,9 @@ MOST_BYTES = 2**29
 SAME = 1e-9
 """Relative difference up to which one exponential is said to lead to the same parameters."""
 
+VANISHED = 1e-8
+"""Share of the largest curvature below which there is none."""
+
 
 def search_dense(problem: Problem, start: Parameters, *, tolerance: float, max_iterations: int) -> Found:
     """The equilibrium of all generators, families turned into dense matrices too."""
@@ -30,6 +33,7 @@ def search_dense(problem: Problem, start: Parameters, *, tolerance: float, max_i
     point, n_iterations = start, 0
     best: Found | None = None
     escapes: list[Escape] = []
+    lost: list[Escape] = []
     for _ in range(ROUNDS):
         found_here = _one_sided(problem, orbit)
         escapes += found_here
@@ -43,9 +47,11 @@ def search_dense(problem: Problem, start: Parameters, *, tolerance: float, max_i
             orbit = replace(dense_orbit(problem, start), kept=end.kept * _mask(running, total.numel()))
             total, point = torch.zeros_like(total), start
             continue
+        if not lost and orbit.reach(total) > FAR:
+            lost = _vanished(dense_orbit(problem, start), end)
         point = unflatten(end.parameters, problem.network.blocks)
         orbit = replace(dense_orbit(problem, point), kept=end.kept)
-        found = Found(point, orbit, _exponents(problem, start, point, total), tuple(escapes), n_iterations)
+        found = Found(point, orbit, _exponents(problem, start, point, total), (), n_iterations)
         if best is not None and orbit.residual() > 0.5 * best.orbit.residual():
             break
         best = found
@@ -53,7 +59,7 @@ def search_dense(problem: Problem, start: Parameters, *, tolerance: float, max_i
             break
     if best is None:
         best = Found(point, orbit, total, tuple(escapes), n_iterations)
-    return best._replace(escapes=tuple(escapes), n_iterations=n_iterations)
+    return best._replace(escapes=(*escapes, *lost), n_iterations=n_iterations)
 
 
 def dense_orbit(problem: Problem, parameters: Parameters) -> DenseOrbit:
@@ -112,6 +118,22 @@ def _runaways(problem: Problem, orbit: DenseOrbit, total: Tensor) -> list[Escape
     names = problem.generators.names
     places = torch.nonzero(is_running & (orbit.kept > 0)).reshape(-1).tolist()
     return [_escape(names[k], k, int(total[k].sign()), orbit) for k in places]
+
+
+def _vanished(start: DenseOrbit, end: DenseOrbit) -> list[Escape]:
+    """Combinations of generators whose curvature has vanished on the way: F falls along them for ever."""
+    n_flat = []
+    for orbit in (start, end):
+        units = torch.eye(orbit.kept.numel(), dtype=torch.float64)
+        values = torch.linalg.eigvalsh(torch.stack([orbit.curvature(unit) for unit in units]))
+        n_flat.append(int((values < VANISHED * values[-1]).sum()))
+    if n_flat[1] <= n_flat[0]:
+        return []
+    reason = (
+        f"Along {n_flat[1] - n_flat[0]} combinations of the generators F falls for ever; "
+        "the parameters are close to the limit."
+    )
+    return [Escape(-1, 1, torch.zeros(0, dtype=torch.float64), False, reason)]
 
 
 def _escape(name: str, index: int, sign: int, orbit: DenseOrbit) -> Escape:

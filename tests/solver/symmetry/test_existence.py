@@ -11,6 +11,7 @@ from equipoise_solver.networks.gaussian_linear import population_loss
 from equipoise_solver.networks.per_sample import loss_of, per_sample_gradients
 from equipoise_solver.symmetry.custom import Custom
 from equipoise_solver.symmetry.equilibrium import find_equilibrium
+from equipoise_solver.symmetry.generators import Generators
 
 
 def normals(rng: np.random.Generator, *shape: int) -> Tensor:
@@ -99,14 +100,30 @@ def test_directions_that_nothing_reads_die_out(rng: np.random.Generator) -> None
     assert found.residual < 1e-10
     before, after = (float(loss_of(network, p, pairs)) for p in (parameters, found.parameters))
     assert after == pytest.approx(before, rel=1e-11)
-    # Newton's method, told nothing, follows F down towards the same infimum.
-    family = found.generators
+    # In coordinates of what W2 reads it is a 3-2-2 net, whose two hidden directions are both read.
+    read = torch.linalg.qr(parameters["W2"].T).Q
+    small = {"W1": read.T @ parameters["W1"], "W2": parameters["W2"] @ read}
+    reduced = find_equilibrium(LinearNetwork((3, 2, 2)), small, pairs, temperature=0.1)
+    assert reduced.outcome == "CONVERGED"
+    assert found.potential == pytest.approx(reduced.potential, rel=1e-11)
+    for block in small:
+        values = torch.linalg.svdvals(found.parameters[block])[:2]
+        torch.testing.assert_close(values, torch.linalg.svdvals(reduced.parameters[block]))
+
+
+def test_dense_generators_say_when_they_only_approach_a_limit(rng: np.random.Generator) -> None:
+    """The same family as dense matrices: no single generator runs away, but a combination does."""
+    network = LinearNetwork((3, 4, 2))
+    parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=50)
+    family = Generators(network.blocks, network.families())
     custom = [
         Custom(name, family.dense(unit))
         for name, unit in zip(family.names, torch.eye(family.dimension, dtype=torch.float64), strict=True)
     ]
-    followed = find_equilibrium(network, parameters, pairs, temperature=0.1, families=(), custom=custom)
-    assert followed.potential == pytest.approx(found.potential, rel=1e-9)
+    found = find_equilibrium(network, parameters, pairs, temperature=0.1, families=(), custom=custom)
+    assert found.outcome == "NO_EQUILIBRIUM"
+    limit = find_equilibrium(network, parameters, pairs, temperature=0.1)
+    assert found.potential >= limit.potential * (1.0 - 1e-12)
 
 
 def test_lost_directions_of_a_deep_chain_leave_the_others_balanced(rng: np.random.Generator) -> None:
