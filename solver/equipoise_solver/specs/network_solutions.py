@@ -97,7 +97,7 @@ class FlowToEquilibrium(Answer):
     residual: Numbers
     """How far from balance, as `residual` of the solution, shape (n,)."""
     time_to_equilibrium: float | None
-    """When the charges have only 1 % of their way to go; null if they have more at the end."""
+    """When 1 % of the way is left, as F falls; null if more is left at the end, or nothing is arrived at."""
 
 
 class EquilibriumSolution(Solved):

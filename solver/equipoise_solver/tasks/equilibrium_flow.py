@@ -22,15 +22,13 @@ MOST_GENERATORS = 3000
 """Charges over time of more generators than this are left out."""
 FOUND = ("CONVERGED", "AT_BOUNDARY")
 """Outcomes with an equilibrium."""
-ARRIVED = 0.01
-"""Part of the way that may be left at arrival."""
-SETTLED = 3e-3
-"""Part of the residual that is left where a flow has settled."""
 AT_HOME = 1e-9
 """Residual from which the start is the equilibrium: there is no way to go."""
 FIRST_GUESS, FARTHER, MOST_TRIES = 20.0, 8.0, 3
 """A duration is sought from so many times the first pace's, each next so much longer, at most so often."""
-N_KNOTS = 400
+COLDEST = 1e-9
+"""Part of the temperature that is left at the end of a schedule that goes to 0."""
+N_KNOTS = 120
 """Straight pieces that a curved schedule is made of."""
 _BEFORE = 1 - 1e-7
 
@@ -57,8 +55,7 @@ def flow_of(
     except UnsupportedCombinationError as refused:
         notes.append(f"flow is left out: {refused}")
         return None
-    arrival = _arrival(flow, found)
-    if arrival is None and found.outcome in FOUND:
+    if flow.time_to_equilibrium is None and found.outcome in FOUND:
         notes.append(f"The flow does not arrive within the time {flow.time[-1]:.4g}.")
     return FlowToEquilibrium(
         time=flow.time,
@@ -66,7 +63,7 @@ def flow_of(
         charges=array_of(flow.charges),
         exponents=array_of(flow.exponents),
         residual=flow.residual,
-        time_to_equilibrium=arrival,
+        time_to_equilibrium=flow.time_to_equilibrium,
     )
 
 
@@ -92,13 +89,15 @@ def _followed(
     found: numerics.Equilibrium,
 ) -> Flow:
     """The flow for as long as was asked, or until it arrives."""
+    # Without decay the equilibrium is the same at every temperature but 0, at which there is none.
+    lowest = 0.0 if spec.weight_decay > 0 else COLDEST * spec.temperature
 
     def flow(duration: float) -> Flow:
         return noether_flow(
             network,
             start,
             source,
-            temperature=temperatures(asked.schedule, spec.temperature, duration),
+            temperature=temperatures(asked.schedule, spec.temperature, duration, lowest=lowest),
             duration=duration,
             weight_decay=spec.weight_decay,
             families=families,
@@ -110,7 +109,7 @@ def _followed(
     duration = _first_guess(found)
     followed = flow(duration)
     for _ in range(MOST_TRIES):
-        arrival = _arrival(followed, found)
+        arrival = followed.time_to_equilibrium
         if arrival is None and found.outcome in FOUND:
             duration *= FARTHER
         elif arrival is not None and arrival < duration / FARTHER:
@@ -119,24 +118,6 @@ def _followed(
             break
         followed = flow(duration)
     return followed
-
-
-def _arrival(flow: Flow, found: numerics.Equilibrium) -> float | None:
-    """When the charges have only ARRIVED of their way to go; None if they are still on their way at the end.
-
-    They end where the flow settles: of layers wider than their rank several points of an orbit are balanced.
-    """
-    if found.outcome not in FOUND or flow.residual[-1] > SETTLED * found.residual_before:
-        return None
-    charges = array_of(flow.charges)
-    left = np.linalg.norm(charges - charges[-1], axis=1)
-    limit = ARRIVED * left[0]
-    late = np.flatnonzero(left > limit)
-    if late.size == 0 or late[-1] == left.size - 1:
-        return None
-    before, after = late[-1], late[-1] + 1
-    share = (left[before] - limit) / (left[before] - left[after])
-    return float(flow.time[before] + share * (flow.time[after] - flow.time[before]))
 
 
 def _first_guess(found: numerics.Equilibrium) -> float:
@@ -150,8 +131,10 @@ def _first_guess(found: numerics.Equilibrium) -> float:
     return FIRST_GUESS * size / force if size > 0 and force > 0 else 1.0
 
 
-def temperatures(schedule: tuple[Schedule, ...], temperature: float, duration: float) -> TemperatureSchedule:
-    """A schedule as temperatures with straight lines between, jumps kept, up to a duration."""
+def temperatures(
+    schedule: tuple[Schedule, ...], temperature: float, duration: float, *, lowest: float
+) -> TemperatureSchedule:
+    """A schedule as temperatures with straight lines between, jumps kept; the last is at least `lowest`."""
     if not schedule:
         return TemperatureSchedule((0.0,), (temperature,))
     jumps, knots = _jumps(schedule, duration), _knots(schedule, duration)
@@ -160,7 +143,7 @@ def temperatures(schedule: tuple[Schedule, ...], temperature: float, duration: f
     is_first = np.append(times[1:] == times[:-1], False)
     parts = tuple(schedule_of(each) for each in schedule)
     values = temperature * factors(parts, np.where(is_first, times * _BEFORE, times))
-    return TemperatureSchedule(tuple(times.tolist()), tuple(values.tolist()))
+    return TemperatureSchedule(tuple(times.tolist()), (*values[:-1].tolist(), max(float(values[-1]), lowest)))
 
 
 def _jumps(schedule: tuple[Schedule, ...], duration: float) -> NDArray[np.float64]:
