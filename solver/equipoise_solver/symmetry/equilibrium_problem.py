@@ -114,6 +114,7 @@ def problem_of(
         check_teacher(network, data)
     else:
         check_data(network, data, n_min=2)
+        data = Pairs(*(values.to("cpu", torch.float64) for values in (data.x, data.y)))
     return Problem(network, data, temperature, weight_decay, generators, max_bytes)
 
 

@@ -21,7 +21,7 @@ from equipoise_solver.symmetry.orbit_sides import Elements
 COUNTS = (1, 2, 3, 4)
 """Numbers of implicit steps that are combined."""
 
-PRECISE = 1e-10
+PRECISE = 1e-9
 """Tolerance of the linear systems, relative."""
 
 

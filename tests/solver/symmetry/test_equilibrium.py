@@ -311,6 +311,23 @@ def test_too_many_dense_generators_are_refused(rng: np.random.Generator) -> None
         )
 
 
+def test_single_precision_is_raised_to_double(rng: np.random.Generator) -> None:
+    """Parameters and samples in float32 give what the same numbers give in float64."""
+    network = NETWORKS["mlp relu"]
+    parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=30)
+    short = {block: value.float() for block, value in parameters.items()}
+    few = Pairs(pairs.x.float(), pairs.y.float())
+    found = find_equilibrium(network, short, few, temperature=0.1)
+    same = find_equilibrium(
+        network,
+        {block: value.double() for block, value in short.items()},
+        Pairs(few.x.double(), few.y.double()),
+        temperature=0.1,
+    )
+    assert found.residual < 1e-10
+    torch.testing.assert_close(found.exponents, same.exponents, rtol=0.0, atol=0.0)
+
+
 def test_scale_of_a_normalised_network_has_a_closed_form(rng: np.random.Generator) -> None:
     """e^(4 lam) = T Tr Sigma/(4 gamma |theta|^2)."""
     network = NormalizedMlp((3, 4, 2), normalization="network")

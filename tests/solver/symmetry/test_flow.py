@@ -133,7 +133,7 @@ def test_flow_ends_at_the_equilibrium(
     network = LinearNetwork(widths)
     parameters, pairs = random_parameters(network, rng, size=0.8), random_pairs(network, rng, n=20)
     flow = noether_flow(
-        network, parameters, pairs, temperature=0.2, weight_decay=decay, duration=duration, n_records=20
+        network, parameters, pairs, temperature=0.2, weight_decay=decay, duration=duration, n_records=5
     )
     end, goal = flow.parameters, flow.equilibrium.parameters
     assert flow.residual[-1] < 1e-4 * flow.residual[0]
