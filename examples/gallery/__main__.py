@@ -15,6 +15,8 @@ from examples.gallery.style import picture
 DOCS = Path(__file__).parents[2] / "docs"
 SEED = 2308
 """Of all runs of the page."""
+SILENCE_S = 1.0
+"""Time without a line, [s], after which the next solution is worth one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,14 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def solved(lab: Client, figure: Figure, *, seed: int = SEED) -> Solutions:
+def solved(lab: Client, figure: Figure) -> Solutions:
     """Solve the specs of a figure at full size, one after another, and say how far it is."""
-    asked = figure.specs("full", seed)
+    asked = figure.specs("full", SEED)
     solutions = {}
+    shown = time.perf_counter()
     for number, (name, spec) in enumerate(asked.items(), 1):
-        started = time.perf_counter()
         solutions[name] = lab.solve(spec)
-        print(f"  {number:3d}/{len(asked)} {name}: {time.perf_counter() - started:.1f} s", flush=True)
+        if time.perf_counter() - shown > SILENCE_S or number == len(asked):
+            shown = time.perf_counter()
+            print(f"  {number}/{len(asked)} solved: {name}", flush=True)
     return Solutions(solutions)
 
 
