@@ -14,7 +14,7 @@ from equipoise_solver.symmetry.equilibrium_newton import minimize
 from equipoise_solver.symmetry.equilibrium_problem import Problem
 from equipoise_solver.symmetry.equilibrium_search import ROUNDS, Found
 from equipoise_solver.symmetry.existence import FAR, UNBALANCED, Escape
-from equipoise_solver.symmetry.orbit_dense import DenseOrbit
+from equipoise_solver.symmetry.orbit_dense import DenseOrbit, spectra_of
 
 MOST_BYTES = 2**29
 """Memory that all generators together may take as dense matrices."""
@@ -82,7 +82,9 @@ def dense_orbit(problem: Problem, parameters: Parameters) -> DenseOrbit:
     theta = flatten(parameters, problem.network.blocks)
     kept = torch.ones(m, dtype=torch.float64)
     covariance = _covariance(problem, parameters, p)
-    return DenseOrbit(basis, theta, covariance, problem.temperature, problem.weight_decay, kept)
+    return DenseOrbit(
+        basis, spectra_of(basis), theta, covariance, problem.temperature, problem.weight_decay, kept
+    )
 
 
 def _covariance(problem: Problem, parameters: Parameters, p: int) -> Tensor:

@@ -1,6 +1,5 @@
 """The potential on an orbit of generators given as dense matrices, for small networks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,6 +15,7 @@ class DenseOrbit:
 
     Attributes:
         basis: A_1 .. A_m, shape (m, p, p), symmetric.
+        spectra: eigenvalues and eigenvectors of each.
         parameters: theta, shape (p,).
         covariance: Sigma, shape (p, p).
         temperature: T.
@@ -24,6 +24,7 @@ class DenseOrbit:
     """
 
     basis: Tensor
+    spectra: tuple[tuple[Tensor, Tensor], ...]
     parameters: Tensor
     covariance: Tensor
     temperature: float
@@ -82,12 +83,8 @@ class DenseOrbit:
         return 4.0 * self.weight_decay * self._against(torch.outer(self.parameters, self.parameters), sign)
 
     def _against(self, matrix: Tensor, sign: int) -> Tensor:
-        sums = [(v * (matrix @ v)).sum(0) @ (sign * values).clamp(min=0.0) for values, v in self._spectra]
+        sums = [(v * (matrix @ v)).sum(0) @ (sign * values).clamp(min=0.0) for values, v in self.spectra]
         return torch.stack(sums)
-
-    @cached_property
-    def _spectra(self) -> list[tuple[Tensor, Tensor]]:
-        return spectra(self.basis)
 
     @cached_property
     def _moment(self) -> Tensor:
@@ -98,7 +95,6 @@ class DenseOrbit:
         return torch.einsum("k,kij->ij", direction, self.basis)
 
 
-def spectra(basis: Tensor) -> list[tuple[Tensor, Tensor]]:
+def spectra_of(basis: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
     """Eigenvalues and eigenvectors of each generator."""
-    pairs: Sequence[tuple[Tensor, Tensor]] = [tuple(torch.linalg.eigh(matrix)) for matrix in basis]
-    return list(pairs)
+    return tuple(tuple(torch.linalg.eigh(matrix)) for matrix in basis)
