@@ -80,7 +80,8 @@ def reference() -> str:
 def _solution_parts() -> dict[str, Any]:
     """Schemas of the solutions' own parts; those of the specs have their section already."""
     parts: dict[str, Any] = SOLUTION.json_schema(mode="serialization")["$defs"]
-    return {name: part for name, part in parts.items() if name not in json_schema()["$defs"]}
+    asked = json_schema()["$defs"]
+    return {name: part for name, part in parts.items() if name not in asked}
 
 
 def _tables(definitions: dict[str, Any], first: tuple[str, ...]) -> Iterator[str]:

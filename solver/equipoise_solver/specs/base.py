@@ -1,6 +1,7 @@
 """What every spec and solution shares: frozen, closed to unknown fields, every number finite and bounded."""
 
 import math
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -10,11 +11,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from equipoise_solver.specs.descriptions import Described
 
@@ -67,17 +70,30 @@ def refusal(field: str, *, given: Any, allowed: str, remedy: str = "") -> Pydant
     return PydanticCustomError("does_not_fit", "{message}", context)
 
 
-def at_least(n: int) -> AfterValidator:
-    """Bound on the length of a list that says nothing where entries of the list are refused themselves."""
+@dataclass(frozen=True)
+class AtLeast:
+    """Bound on the length of a list or object that says nothing where what it holds is refused itself."""
 
-    def check(value: Any) -> Any:
-        if len(value) < n:
+    n: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the length after all else."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The bound under its standard name."""
+        content = handler(schema)
+        name = "minProperties" if content.get("type") == "object" else "minItems"
+        return {**content, name: self.n}
+
+    def _check(self, value: Any) -> Any:
+        if len(value) < self.n:
             raise PydanticCustomError(
-                "too_short", "List should have at least {min_length} entries", {"min_length": n}
+                "too_short", "List should have at least {min_length} entries", {"min_length": self.n}
             )
         return value
-
-    return AfterValidator(check)
 
 
 # Strict: "1.0" and true are not numbers, 1.0 is not a count. Integers are accepted where a float is wanted.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from equipoise_solver.specs.base import Bounded, Count, Part, at_least, plain, refusal
+from equipoise_solver.specs.base import AtLeast, Bounded, Count, Part, plain, refusal
 from equipoise_solver.specs.data import MAX_INLINE_SAMPLES, DatasetData
 from equipoise_solver.specs.network_models import Network, check_network
 
@@ -30,11 +30,9 @@ def _matrix(value: Any) -> Any:
     return [plain(row) for row in value] if isinstance(value, Sequence) else value
 
 
-Row = Annotated[tuple[Bounded, ...], Field(max_length=MAX_INLINE_NUMBERS), at_least(1)]
-Rows = Annotated[tuple[Row, ...], BeforeValidator(_rows), at_least(2), Field(max_length=MAX_INLINE_SAMPLES)]
-Matrix = Annotated[
-    tuple[Row, ...], BeforeValidator(_matrix), at_least(1), Field(max_length=MAX_TEACHER_WIDTH)
-]
+Row = Annotated[tuple[Bounded, ...], Field(max_length=MAX_INLINE_NUMBERS), AtLeast(1)]
+Rows = Annotated[tuple[Row, ...], BeforeValidator(_rows), AtLeast(2), Field(max_length=MAX_INLINE_SAMPLES)]
+Matrix = Annotated[tuple[Row, ...], BeforeValidator(_matrix), AtLeast(1), Field(max_length=MAX_TEACHER_WIDTH)]
 
 
 class TeacherData(Part):

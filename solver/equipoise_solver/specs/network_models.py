@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from equipoise_solver.specs.base import Count, Part, refusal
+from equipoise_solver.specs.base import AtLeast, Count, Part, refusal
 
 MAX_LAYERS = 32
 MAX_PARAMETERS = 1_000_000
@@ -16,7 +16,7 @@ ActivationName = Literal[
     "linear", "relu", "leaky_relu", "relu2", "tanh", "sigmoid", "softplus", "gelu", "silu", "elu", "sin"
 ]
 Width = Annotated[Count, Field(ge=1, le=MAX_PARAMETERS)]
-Widths = Annotated[tuple[Width, ...], Field(min_length=2, max_length=MAX_LAYERS + 1)]
+Widths = Annotated[tuple[Width, ...], AtLeast(2), Field(max_length=MAX_LAYERS + 1)]
 Shape = tuple[int, ...]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from equipoise_solver.specs.base import Bounded, Count, Part, Positive, at_least, plain, refusal
+from equipoise_solver.specs.base import AtLeast, Bounded, Count, Part, Positive, plain, refusal
 from equipoise_solver.specs.network_data import check_matrix
 from equipoise_solver.specs.network_models import MAX_PARAMETERS, Network
 
@@ -33,16 +33,19 @@ def _blocks(value: Any) -> Any:
     return {name: plain(block) for name, block in value.items()} if isinstance(value, Mapping) else value
 
 
-_Numbers = Annotated[tuple[Bounded, ...], at_least(1), Field(max_length=MAX_PARAMETERS)]
-_Rows = Annotated[tuple[_Numbers, ...], at_least(1), Field(max_length=MAX_PARAMETERS)]
+_Numbers = Annotated[tuple[Bounded, ...], AtLeast(1), Field(max_length=MAX_PARAMETERS)]
+_Rows = Annotated[tuple[_Numbers, ...], AtLeast(1), Field(max_length=MAX_PARAMETERS)]
 Block = Annotated[
     Annotated[_Numbers, Tag("(numbers)")] | Annotated[_Rows, Tag("(rows)")], Discriminator(_kind_of_block)
 ]
-GivenParameters = Annotated[dict[str, Block], BeforeValidator(_blocks), at_least(1), Field(max_length=4096)]
+GivenParameters = Annotated[dict[str, Block], BeforeValidator(_blocks), AtLeast(1), Field(max_length=4096)]
 
 
 def _kind_of_parameters(value: Any) -> str:
-    is_init = isinstance(value, NetworkInit) or (isinstance(value, Mapping) and "init" in value)
+    is_init = isinstance(value, NetworkInit) or (
+        isinstance(value, Mapping) and set(value) <= NetworkInit.model_fields.keys()
+    )
+    is_init |= isinstance(value, Mapping) and "init" in value
     return "(init)" if is_init else "(given)"
 
 

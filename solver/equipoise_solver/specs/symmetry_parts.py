@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from equipoise_solver.specs.base import Bounded, Part, at_least, refusal
+from equipoise_solver.specs.base import AtLeast, Bounded, Part, refusal
 from equipoise_solver.specs.network_data import Matrix, check_symmetric
 from equipoise_solver.specs.network_models import Network
 
@@ -80,7 +80,7 @@ class CustomSymmetry(Part):
 Symmetry = Annotated[
     RescalingSymmetry | ScaleSymmetry | DoubleRotationSymmetry | CustomSymmetry, Field(discriminator="kind")
 ]
-SymmetryList = Annotated[tuple[Symmetry, ...], at_least(1), Field(max_length=MAX_SYMMETRIES)]
+SymmetryList = Annotated[tuple[Symmetry, ...], AtLeast(1), Field(max_length=MAX_SYMMETRIES)]
 
 
 def _kind_of_symmetries(value: Any) -> str:

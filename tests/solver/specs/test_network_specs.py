@@ -4,6 +4,7 @@ import json
 from math import prod
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from equipoise_solver.specs import (
     SimulateNetwork,
     Symmetries,
     canonical_json,
+    json_schema,
     parse_spec,
 )
 from equipoise_solver.specs.refusals import written_path
@@ -89,7 +91,7 @@ REFUSED = [
         },
         "parameters.init",
     ),
-    (EQUILIBRIUM, {"parameters": {}}, "parameters"),
+    (EQUILIBRIUM, {"parameters": {"seed": -1}}, "parameters.seed"),
     (EQUILIBRIUM, {"parameters": [1.0]}, "parameters"),
     (EQUILIBRIUM, {"parameters": weights(W3=[[1.0]])}, "parameters.W3"),
     (EQUILIBRIUM, {"parameters": {"W1": weights()["W1"]}}, "parameters.W2"),
@@ -231,3 +233,17 @@ def test_an_unknown_model_is_told_all_there_are() -> None:
     """The models of networks are listed beside those of one coordinate."""
     with pytest.raises(ValidationError, match=r"'tanh1d'.*'attention'.*'mlp'"):
         parse_spec({**SIMULATE, "model": {"kind": "convolution"}})
+
+
+def test_the_schema_has_the_bounds_of_lists() -> None:
+    """What is too short is refused by the JSON Schema too."""
+    schema = jsonschema.Draft202012Validator(json_schema())
+    for spec in (EQUILIBRIUM, SIMULATE, SYMMETRIES):
+        schema.validate(spec)
+    changes: list[dict[str, Any]] = [
+        {"symmetries": []},
+        {"parameters": {"W1": []}},
+        {"data": {**ROWS, "x": [[1.0, 2.0]]}},
+    ]
+    for change in changes:
+        assert not schema.is_valid({**EQUILIBRIUM, **change}), change
