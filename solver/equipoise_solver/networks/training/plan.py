@@ -155,7 +155,7 @@ class TrainingPlan:
     @cached_property
     def uses_lanes(self) -> bool:
         """Whether the compiled kernel trains the networks on a CPU; else torch does."""
-        return trains_in_lanes(self.network)
+        return trains_in_lanes(self.network, self.samples_per_step)
 
     @cached_property
     def group_size(self) -> int:

@@ -179,3 +179,24 @@ def test_bad_starts_are_refused(initial: Any, field: str) -> None:
     with pytest.raises(SolverError) as caught:
         begin(_plan(initial=initial))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("network", "batch_size", "uses_lanes", "group_size"),
+    [
+        (Mlp((3, 4, 2)), 2, True, 16),
+        (Mlp((3, 200, 2)), 2, True, 16),
+        (Mlp((3, 1200, 2)), 2, True, 16),
+        (Mlp((3, 1200, 2)), 200, False, 1),
+        (Mlp((3, 9000, 2)), 2, False, 1),
+        (Mlp((3, 4, 2), "gelu"), 2, False, 16),
+        (NormalizedMlp((3, 900, 2)), 2, False, 1),
+    ],
+)
+def test_small_chains_train_in_lanes(
+    network: Any, batch_size: int, uses_lanes: bool, group_size: int
+) -> None:
+    """What a group is depends on the network and the batch, and not on how many networks there are."""
+    for n_paths in (1, 100):
+        plan = _plan(network=network, dynamics=Sgd(0.1, batch_size), n_paths=n_paths)
+        assert (plan.uses_lanes, plan.group_size) == (uses_lanes, group_size)
