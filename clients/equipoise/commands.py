@@ -225,10 +225,10 @@ def _upload(commands: Any) -> None:
         run=actions.upload,
     )
     command.add_argument("file", help="CSV, NPZ or Parquet file")
-    command.add_argument("--x", metavar="COLUMN", help="column of inputs (default: x, else the first of two)")
-    command.add_argument(
-        "--y", metavar="COLUMN", help="column of labels (default: y, else the second of two)"
-    )
+    several = "names with commas between them make vectors"
+    for role, what, place in (("x", "inputs", "first"), ("y", "labels", "second")):
+        default = f"default: {role}, or {role}1, {role}2, ..., else the {place} of two"
+        command.add_argument(f"--{role}", metavar="COLUMN", help=f"column of {what}; {several} ({default})")
 
 
 def _health(commands: Any) -> None:

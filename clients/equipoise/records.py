@@ -64,8 +64,8 @@ class Dataset(Record):
     Attributes:
         id: content-addressed id, for `{"kind": "dataset", "id": ...}`.
         n_rows: number of (x, y) pairs.
-        x: name of the column that became x.
-        y: name of the column that became y.
+        x: name of the column that became x, or the names of the columns of a vector.
+        y: likewise for y.
         bytes_stored: size in the store.
     """
 

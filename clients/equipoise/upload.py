@@ -55,6 +55,9 @@ def _file_request(path: Path, x: Any, y: Any) -> Request:
         if column is not None and not all(isinstance(one, str) for one in names):
             allowed = "the name of a column of the file, or a list of names"
             raise InvalidArgumentError(name, given=column, allowed=allowed)
+        if isinstance(column, list | tuple) and any("," in one for one in column):
+            allowed = "names without commas in a list: rename that column"
+            raise InvalidArgumentError(name, given=column, allowed=allowed)
     kind = CONTENT_TYPES.get(path.suffix.lower())
     if kind is None:
         allowed = f"a file ending in {', '.join(CONTENT_TYPES)}"

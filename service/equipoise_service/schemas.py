@@ -170,7 +170,7 @@ class Limits(View):
     max_upload_bytes: int
     """Largest dataset upload, [bytes]."""
     max_dataset_rows: int
-    """Most rows of a dataset."""
+    """Most rows of a dataset, and half of the most numbers in it."""
     max_path_steps: float
     """Most path-steps of a job."""
     max_memory_bytes: float

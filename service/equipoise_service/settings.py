@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 128 * 2**20
     """Largest dataset upload, [bytes]."""
     max_dataset_rows: Annotated[int, Field(ge=2)] = 5_000_000
-    """Most rows of a dataset."""
+    """Most rows of a dataset, and half of the most numbers in it."""
     max_path_steps: Annotated[float, Field(gt=0)] = 1e13
     """Most path-steps of a job."""
     max_memory_bytes: Annotated[float, Field(gt=0)] = 4 * 2.0**30

@@ -188,6 +188,34 @@ def test_arrays_are_uploaded_as_npz(
         assert archive["y"].tolist() == [4.0, 5.0, 6.0]
 
 
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        (([[1, 2], [3, 4]], [5, 6]), {}),
+        ({"x": [[1, 2], [3, 4]], "y": [5, 6]}, {}),
+        ({"x1": [1, 3], "x2": [2, 4], "y": [5, 6]}, {}),
+        ({"a": [1, 3], "b": [2, 4], "c": [5, 6]}, {"x": ["a", "b"], "y": "c"}),
+        ({"a": [1, 3], "b": [2, 4], "c": [5, 6]}, {"x": "a,b", "y": "c"}),
+    ],
+)
+def test_vectors_are_uploaded_as_npz(
+    client: Client, fake: FakeService, source: object, names: dict[str, object]
+) -> None:
+    """Rows of vectors given in any form arrive as x, shape (n, k), and y."""
+    client.upload(source, **names)
+    with np.load(io.BytesIO(fake.requests[0].content), allow_pickle=False) as archive:
+        assert archive["x"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+        assert archive["y"].tolist() == [5.0, 6.0]
+
+
+def test_names_of_vectors_are_sent_with_commas(client: Client, fake: FakeService, tmp_path: Path) -> None:
+    """The columns of a vector in a file are named in one parameter."""
+    path = tmp_path / "data.csv"
+    path.write_text("a,b,c\n1,2,3\n3,4,5\n")
+    client.upload(path, x=["a", "b"], y="c")
+    assert dict(fake.requests[0].url.params) == {"x": "a,b", "y": "c"}
+
+
 def test_files_are_uploaded_as_they_are(client: Client, fake: FakeService, tmp_path: Path) -> None:
     """A file keeps its bytes, its content type and the names of its columns."""
     path = tmp_path / "data.csv"
@@ -214,6 +242,12 @@ def test_files_are_uploaded_as_they_are(client: Client, fake: FakeService, tmp_p
         ({"x": [1, 2], "y": [1, 2], "z": [1, 2]}, {"y": "x"}, "y"),
         ({"a": [1, 2], "b": [1, 2], "c": [1, 2]}, {}, "source"),
         ({"a": [1, 2], "b": [1, 2]}, {"x": [1, 2]}, "x"),
+        ({"a": [1, 2], "b": [1, 2]}, {"x": ["a", "a"], "y": "b"}, "x"),
+        ({"a": [1, 2], "b": [1, 2], "c": [1]}, {"x": ["a", "c"], "y": "b"}, "x"),
+        ("data.csv", {"x": ["a,b"], "y": "c"}, "x"),
+        ("data.csv", {"x": ["a", 3], "y": "c"}, "x"),
+        (None, {"x": [[1, 2], [3, 4]], "y": [[1], [2], [3]]}, "y"),
+        (None, {"x": [[[1]], [[2]]], "y": [1, 2]}, "x"),
     ],
 )
 def test_bad_uploads_are_not_sent(
