@@ -1,6 +1,6 @@
 """All figures of the gallery, in the order of the page."""
 
-from examples.gallery import dynamics, inversion, laws, regimes, tails, tanh_units
+from examples.gallery import digits, dynamics, inversion, laws, regimes, tails, tanh_units
 from examples.gallery.figure import Figure
 
 FIGURES: dict[str, Figure] = {
@@ -10,5 +10,6 @@ FIGURES: dict[str, Figure] = {
     "regimes": regimes,
     "tails": tails,
     "inversion": inversion,
+    "digits": digits,
 }
 """By the name that `make gallery NAME=...` takes, which is that of the picture too."""
