@@ -14,7 +14,7 @@ from equipoise_solver.networks.top_eigenvalue import top_eigenvalue
 from equipoise_solver.specs import BeforeAfter, Charges, Equilibrium, EquilibriumSolution, spec_hash
 from equipoise_solver.symmetry import equilibrium as numerics
 from equipoise_solver.tasks.equilibrium_flow import FOUND, flow_of
-from equipoise_solver.tasks.equilibrium_parts import alignments, noise_traces, squared_norms
+from equipoise_solver.tasks.equilibrium_parts import alignments, has_noise, noise_traces, squared_norms
 from equipoise_solver.tasks.networks import (
     array_of,
     arrays_of,
@@ -38,6 +38,10 @@ QUICK_WORK = 2e6
 QUICK_GENERATORS = 100
 QUICK_FLOW_WORK, QUICK_FLOW_GENERATORS = 1e5, 6
 """The same where the flow is followed too, which takes most of the time."""
+NOISELESS = (
+    "The gradients of all samples are alike, to rounding: there is no noise, and without weight decay every "
+    "point of the orbit is as balanced as any other."
+)
 MOST_VERIFIED = 200_000
 """Parameters up to which declared symmetries are verified, with gradients at some tens of points."""
 
@@ -62,8 +66,8 @@ class EquilibriumWork:
         if self.spec.flow is None:
             is_quick = work <= QUICK_WORK and n_generators <= QUICK_GENERATORS
         else:
-            # Of a duration that is given nobody knows beforehand how stiff the flow gets.
-            is_bounded = self.spec.flow.duration is None
+            # Nobody knows beforehand how stiff a flow over a given time gets; schedules have many pieces.
+            is_bounded = self.spec.flow.duration is None and not self.spec.flow.schedule
             is_quick = is_bounded and work <= QUICK_FLOW_WORK and n_generators <= QUICK_FLOW_GENERATORS
         memory = 5e8 + 8.0 * size * (self._network.n_inputs + self._network.n_outputs) * 4
         return Cost(path_steps=0.0, memory_bytes=memory, is_quick=is_quick)
@@ -105,7 +109,9 @@ class EquilibriumWork:
         traces = [noise_traces(network, side, self._source) for side in sides]
         aligned = [alignments(network, side, self._source) for side in sides]
         curvature = [self._curvature(side, notes) for side in sides]
-        if found.outcome == "BUDGET_EXHAUSTED":
+        if not has_noise(network, self._start, self._source):
+            notes.append(NOISELESS)
+        elif found.outcome == "BUDGET_EXHAUSTED":
             notes.append(
                 f"The residual is {found.residual:.2g}: the search ended at the precision of numbers."
             )

@@ -1,9 +1,9 @@
 """The way to a noise equilibrium: charges over time under the Noether flow."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from equipoise_solver import specs
@@ -22,6 +22,8 @@ MOST_GENERATORS = 3000
 """Charges over time of more generators than this are left out."""
 FOUND = ("CONVERGED", "AT_BOUNDARY")
 """Outcomes with an equilibrium."""
+ROUNDING = 1e-14
+"""Relative size below which |A theta|^2 counts as 0."""
 AT_HOME = 1e-9
 """Residual from which the start is the equilibrium: there is no way to go."""
 FIRST_GUESS, FARTHER, MOST_TRIES = 20.0, 8.0, 3
@@ -106,7 +108,7 @@ def _followed(
 
     if asked.duration is not None:
         return flow(asked.duration)
-    duration = _first_guess(found)
+    duration = _first_guess(found, start)
     followed = flow(duration)
     for _ in range(MOST_TRIES):
         arrival = followed.time_to_equilibrium
@@ -120,15 +122,14 @@ def _followed(
     return followed
 
 
-def _first_guess(found: numerics.Equilibrium) -> float:
-    """A duration from the pace at the start: of the charges, or of the exponents where they have a goal."""
-    norms = found.generators.squared_norms(found.parameters).clamp(min=1e-300)
-    pace = float(torch.linalg.vector_norm(found.forces_before / (2 * norms)))
-    if found.exponents is not None and found.outcome in FOUND and pace > 0:
-        return FIRST_GUESS * max(float(torch.linalg.vector_norm(found.exponents)), 1e-12) / pace
-    force = float(torch.linalg.vector_norm(found.forces_before))
-    size = float(torch.linalg.vector_norm(found.charges_before))
-    return FIRST_GUESS * size / force if size > 0 and force > 0 else 1.0
+def _first_guess(found: numerics.Equilibrium, start: Parameters) -> float:
+    """A duration from the pace at the start: F falls at the rate sum of G^2/(2 |A theta|^2), alone each."""
+    norms = found.generators.squared_norms(start)
+    moves = norms > ROUNDING * norms.max()
+    rate = float((found.forces_before[moves] ** 2 / (2 * norms[moves])).sum())
+    excess = found.potential_before - found.potential
+    guess = FIRST_GUESS * excess / rate if rate > 0 else 0.0
+    return guess if math.isfinite(guess) and guess > 0 else 1.0
 
 
 def temperatures(

@@ -284,10 +284,33 @@ def test_a_column_that_is_constant_cannot_be_standardised() -> None:
 def test_no_noise_at_all_is_told(rng: np.random.Generator) -> None:
     """Data that the network fits exactly have no gradient noise: every point of the orbit is balanced."""
     noiseless = LINEAR["data"] | {"noise_cov": [[0.0, 0.0], [0.0, 0.0]]}
-    solution = ask(**LINEAR | {"data": noiseless}, **SHORT)
-    assert solution.noise_trace.before == pytest.approx(0.0, abs=1e-20)
-    for pair in solution.norms.values():
-        assert pair.after == pytest.approx(pair.before, rel=1e-9)
+    alike = {"kind": "samples", "x": [[1.0, 2.0, 0.5]] * 3, "y": [[1.0, 0.3]] * 3}
+    for data, start in ((noiseless, "global_minimum"), (alike, "xavier")):
+        solution = ask(**LINEAR | {"data": data, "parameters": {"init": start}}, **SHORT)
+        assert any("there is no noise" in note for note in solution.notes)
+        assert solution.noise_trace.before == pytest.approx(0.0, abs=1e-12)
+    assert not any("no noise" in note for note in ask(**LINEAR, **SHORT).notes)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"W1": [[0.0, 0.0]] * 2, "W2": [[0.0, 0.0]]},
+        {"W1": [[1.0, 2.0], [0.0, 0.0]], "W2": [[0.0, 1.0]]},
+        {"W1": [[1e4, 0.0], [0.0, 1e4]], "W2": [[1e4, 1e-4]]},
+        {"W1": [[1e-7, 0.0], [0.0, 1e-7]], "W2": [[1e-7, 1e-8]]},
+    ],
+    ids=["zero", "unread", "huge", "tiny"],
+)
+def test_odd_starts_have_an_answer(parameters: Any) -> None:
+    """Whatever the parameters, numbers are numbers, and the flow has a duration."""
+    model = {"kind": "linear", "widths": [2, 2, 1]}
+    data = {"kind": "teacher", "teacher": [[1.0, -0.5]]}
+    solution = ask(model=model, data=data, temperature=0.1, parameters=parameters)
+    content = json.loads(solution.model_dump_json())
+    assert all(isinstance(row, float) for block in content["parameters"].values() for row in np.ravel(block))
+    assert solution.flow is None or solution.flow.time[-1] > 0
+    assert solution.loss.after == pytest.approx(solution.loss.before, rel=1e-9)
 
 
 def test_small_ones_are_quick() -> None:
