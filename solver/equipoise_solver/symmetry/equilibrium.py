@@ -48,6 +48,8 @@ class Equilibrium:
             under SGD, shape (m,).
         n_iterations: Newton steps.
         generators: the basis A_1 .. A_m, with names.
+        is_noiseless: whether gradients differ by rounding alone. They are taken to have no noise then: decay
+            balances the norms, and without decay every point is an equilibrium.
     """
 
     outcome: Outcome
@@ -64,6 +66,7 @@ class Equilibrium:
     forces: Tensor
     n_iterations: int
     generators: Generators
+    is_noiseless: bool
 
 
 def find_equilibrium(
@@ -112,6 +115,9 @@ def find_equilibrium(
         max_bytes=max_bytes,
     )
     start = start_of(network, parameters)
+    is_noiseless = problem.is_noiseless(start)
+    if is_noiseless:
+        problem = problem.cooled()
     before = dense_orbit(problem, start) if custom else problem.orbit(start)
     look = search_dense if custom else search
     found = look(problem, start, tolerance=tolerance, max_iterations=max_iterations)
@@ -132,6 +138,7 @@ def find_equilibrium(
         forces=problem.forces(found.orbit),
         n_iterations=found.n_iterations,
         generators=problem.generators,
+        is_noiseless=is_noiseless,
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from equipoise_solver.symmetry.generators import Generators
 from equipoise_solver.symmetry.noise import Noise, StoredNoise
 from equipoise_solver.symmetry.noise_gaussian import noise_of_teacher
 from equipoise_solver.symmetry.noise_samples import noise_of_samples
+from equipoise_solver.symmetry.noiseless import has_noise
 from equipoise_solver.symmetry.orbit import FamilyOrbit
 from equipoise_solver.symmetry.orbit_dense import DenseOrbit
 from equipoise_solver.symmetry.orbit_sides import Sides, columns, sides_of
@@ -67,6 +68,17 @@ class Problem:
         if isinstance(self.data, GaussianTeacher):
             return noise_of_teacher(self.network, parameters, self.data)
         return noise_of_samples(self.network, parameters, self.data, sides, max_bytes=self.max_bytes)
+
+    def is_noiseless(self, parameters: Parameters) -> bool:
+        """Whether T > 0, and yet gradients differ by rounding alone; so it is on the whole orbit then."""
+        if self.temperature == 0.0:
+            return False
+        blocks = [b.name for b in self.network.blocks] if self.generators.custom else self.sides.acting
+        return not has_noise(self.network, parameters, self.data, list(blocks), max_bytes=self.max_bytes)
+
+    def cooled(self) -> "Problem":
+        """The same at T = 0, for what has no noise."""
+        return replace(self, temperature=0.0)
 
     def forces(self, orbit: FamilyOrbit | DenseOrbit) -> Tensor:
         """T Tr[Sigma A_k] - 4 gamma theta' A_k theta of all generators, shape (m,)."""

@@ -111,17 +111,20 @@ def noether_flow(
     )
     time = np.linspace(0.0, duration, n_records + 1)
     aim = goal.potential if goal.outcome in ("CONVERGED", "AT_BOUNDARY") else None
-    course = Course(problem, start, schedule, time, aim, tolerance)
+    if problem.is_noiseless(start):
+        course = Course(problem.cooled(), start, schedule_of(0.0), time, aim, tolerance)
+    else:
+        course = Course(problem, start, schedule, time, aim, tolerance)
     course.run()
-    return _told(course, goal)
+    return _told(course, goal, schedule)
 
 
-def _told(course: Course, equilibrium: Equilibrium) -> Flow:
+def _told(course: Course, equilibrium: Equilibrium, schedule: TemperatureSchedule) -> Flow:
     generators, time = course.problem.generators, course.time
     points = [course.parameters(i) for i in range(len(time))]
     return Flow(
         time=time,
-        temperature=np.array([course.schedule.at(float(t)) for t in time]),
+        temperature=np.array([schedule.at(float(t)) for t in time]),
         charges=torch.stack([generators.charges(point) for point in points]),
         exponents=torch.stack([generators.coefficients(each) for each in course.exponents]),
         potential=np.array([orbit.potential() for orbit in course.orbits]),

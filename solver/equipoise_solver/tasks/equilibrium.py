@@ -14,7 +14,7 @@ from equipoise_solver.networks.top_eigenvalue import top_eigenvalue
 from equipoise_solver.specs import BeforeAfter, Charges, Equilibrium, EquilibriumSolution, spec_hash
 from equipoise_solver.symmetry import equilibrium as numerics
 from equipoise_solver.tasks.equilibrium_flow import FOUND, flow_of
-from equipoise_solver.tasks.equilibrium_parts import alignments, has_noise, noise_traces, squared_norms
+from equipoise_solver.tasks.equilibrium_parts import alignments, noise_traces, squared_norms
 from equipoise_solver.tasks.networks import (
     array_of,
     arrays_of,
@@ -41,6 +41,9 @@ QUICK_FLOW_WORK, QUICK_FLOW_GENERATORS = 1e5, 6
 NOISELESS = (
     "The gradients of all samples are alike, to rounding: there is no noise, and without weight decay every "
     "point of the orbit is as balanced as any other."
+)
+DECAY_ALONE = (
+    "The gradients of all samples are alike, to rounding: there is no noise, and weight decay alone balances."
 )
 MOST_VERIFIED = 200_000
 """Parameters up to which declared symmetries are verified, with gradients at some tens of points."""
@@ -109,8 +112,8 @@ class EquilibriumWork:
         traces = [noise_traces(network, side, self._source) for side in sides]
         aligned = [alignments(network, side, self._source) for side in sides]
         curvature = [self._curvature(side, notes) for side in sides]
-        if not has_noise(network, self._start, self._source):
-            notes.append(NOISELESS)
+        if found.is_noiseless:
+            notes.append(DECAY_ALONE if spec.weight_decay > 0 else NOISELESS)
         elif found.outcome == "BUDGET_EXHAUSTED":
             notes.append(
                 f"The residual is {found.residual:.2g}: the search ended at the precision of numbers."

@@ -3,12 +3,8 @@
 from equipoise_solver.networks import DenseNetwork, GaussianTeacher, Network, Parameters
 from equipoise_solver.networks.gaussian_linear import population_statistics
 from equipoise_solver.networks.representation import alignment, data_covariances, latent_covariances
-from equipoise_solver.networks.statistics import GradientStatistics, gradient_statistics
+from equipoise_solver.networks.statistics import gradient_statistics
 from equipoise_solver.tasks.networks import Source
-
-ROUNDING = 1e-13
-"""Relative size of a covariance that is rounding."""
-BESIDE = 1.1
 
 
 def squared_norms(parameters: Parameters) -> dict[str, float]:
@@ -18,25 +14,9 @@ def squared_norms(parameters: Parameters) -> dict[str, float]:
 
 def noise_traces(network: Network, parameters: Parameters, source: Source) -> dict[str, float]:
     """Trace of the covariance of the gradient of each block."""
-    return dict(_statistics(network, parameters, source).trace)
-
-
-def has_noise(network: Network, parameters: Parameters, source: Source) -> bool:
-    """Whether gradients differ from sample to sample by more than rounding.
-
-    At an exact fit all gradients are rounding: they are held against those of slightly larger parameters.
-    """
-    here = _statistics(network, parameters, source)
-    beside = {name: BESIDE * value for name, value in parameters.items()}
-    elsewhere = sum(_statistics(network, beside, source).power.values())
-    power = sum(here.power.values())
-    return bool(here.total_trace > max(ROUNDING * power, ROUNDING**1.5 * elsewhere))
-
-
-def _statistics(network: Network, parameters: Parameters, source: Source) -> GradientStatistics:
     if isinstance(source, GaussianTeacher):
-        return population_statistics(network, parameters, source)
-    return gradient_statistics(network, parameters, source, left=(), right=())
+        return dict(population_statistics(network, parameters, source).trace)
+    return dict(gradient_statistics(network, parameters, source, left=(), right=()).trace)
 
 
 def alignments(network: Network, parameters: Parameters, source: Source) -> dict[str, float]:

@@ -287,7 +287,16 @@ def test_no_noise_at_all_is_told(rng: np.random.Generator) -> None:
     alike = {"kind": "samples", "x": [[1.0, 2.0, 0.5]] * 3, "y": [[1.0, 0.3]] * 3}
     for data, start in ((noiseless, "global_minimum"), (alike, "xavier")):
         solution = ask(**LINEAR | {"data": data, "parameters": {"init": start}}, **SHORT)
+        assert solution.outcome == "CONVERGED"
         assert any("there is no noise" in note for note in solution.notes)
+        for pair in solution.norms.values():
+            assert pair.after == pytest.approx(pair.before, rel=1e-12)
+        decayed = ask(
+            **LINEAR | {"data": data, "parameters": {"init": start}}, weight_decay=0.1, **SHORT | {"flow": {}}
+        )
+        assert decayed.converged
+        assert any("decay alone" in note for note in decayed.notes)
+        assert decayed.flow is not None
         assert solution.noise_trace.before == pytest.approx(0.0, abs=1e-12)
     assert not any("no noise" in note for note in ask(**LINEAR, **SHORT).notes)
 
