@@ -88,7 +88,8 @@ def measure(solutions: Solutions) -> Findings:
         f"grows by {' and '.join(words['sgd'])} times what 2 T Tr Σ₁ says (that of layer 1 of net A by "
         f"{numbers['grown']:.0%} of its start, and by {numbers['gd']:.1%} under GD). With weight decay it "
         f"ends at {' and '.join(words['decay'])} times T Tr Σ₁ / (4 γ). Tr Σ₁ is measured along the run; "
-        "the formulas are those of a small step, and at this one the mean gradient adds about 1 %."
+        "the formulas are those of a small step, to which the mean gradient adds at most half the learning "
+        "rate times the largest curvature, here 1 % to 2 %."
     )
     return Findings(numbers, "shown" if shown else "not shown", sentence)
 
