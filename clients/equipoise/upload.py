@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.columns import ROLES, RefusedColumnsError, choose
 from equipoise.effects import Request
 from equipoise.errors import InvalidArgumentError
+from equipoise_solver.specs.dataset_columns import ROLES, RefusedColumnsError, choose
 
 CONTENT_TYPES = {
     ".csv": "text/csv",
@@ -82,8 +82,7 @@ def _picked(source: Any, x: Any, y: Any) -> tuple[Any, Any]:
             raise InvalidArgumentError(role, given=name, allowed="the name of a column, or a list of names")
     try:
         chosen = choose(list(source.keys()), x, y)
-    except RefusedColumnsError as refused:
-        error = refused.error
+    except RefusedColumnsError as error:
         argument = "source" if error.field == "file" else error.field
         raise InvalidArgumentError(argument, given=error.given, allowed=error.allowed) from None
     first, second = ([source[name] for name in names] for names in (chosen.x, chosen.y))

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from equipoise_service.store import Store, dataset_name
 
-LONGEST_LIST = 200
-"""Characters of a list of names that is kept."""
-
 
 @dataclass(frozen=True)
 class Columns:
@@ -21,12 +18,6 @@ class Columns:
     y: NDArray[np.float64]
     x_names: tuple[str, ...]
     y_names: tuple[str, ...]
-
-
-def listed(names: tuple[str, ...]) -> str:
-    """Names of columns as one text of bounded length."""
-    text = ", ".join(names)
-    return text if len(text) <= LONGEST_LIST else f"{text[: LONGEST_LIST - 3]}..."
 
 
 def content_id(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:

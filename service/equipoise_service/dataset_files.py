@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_service.dataset_arrays import Columns
-from equipoise_service.dataset_columns import Choice, Chosen, choose
-from equipoise_service.dataset_refusals import ECHO_CHARACTERS, damaged, malformed, refused, short
+from equipoise_service.dataset_columns import Choice, choose
+from equipoise_service.dataset_refusals import damaged, malformed, refused
 from equipoise_service.errors import RefusedError, ServiceError, blame, sentence
+from equipoise_solver.specs.dataset_columns import ECHO_CHARACTERS, Chosen, short
 
 Format = Literal["csv", "npz", "parquet"]
 Values = NDArray[np.float64]

@@ -2,8 +2,6 @@
 
 from equipoise_service.errors import MalformedError, RefusedError, blame, sentence
 
-ECHO_CHARACTERS = 40
-
 
 def malformed(message: str, *, given: str, allowed: str, field: str = "file") -> MalformedError:
     """Refusal of an upload that cannot be read."""
@@ -26,8 +24,3 @@ def damaged(what: str, error: Exception, *, remedy: str) -> MalformedError:
         given=reason[:-1],
         allowed=f"{what}, whole",
     )
-
-
-def short(text: str) -> str:
-    """A text fit for a message, with dots where it was cut off."""
-    return text if len(text) <= ECHO_CHARACTERS else f"{text[:ECHO_CHARACTERS]}..."

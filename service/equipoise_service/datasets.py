@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from equipoise_service.database import datasets, insert_if_absent
-from equipoise_service.dataset_arrays import Columns, content_id, listed, load_arrays, pack
+from equipoise_service.dataset_arrays import Columns, content_id, load_arrays, pack
 from equipoise_service.store import Store, dataset_name
+from equipoise_solver.specs.dataset_columns import listed
 
 DATASET_ID = re.compile(r"ds_[0-9a-f]{32}")
 

@@ -3,10 +3,10 @@
 import hashlib
 from typing import Any
 
-from equipoise.columns import listed
 from equipoise.effects import Request
 from equipoise.errors import NotFoundError
 from equipoise.local.tables import Values, read_table
+from equipoise_solver.specs.dataset_columns import listed
 
 
 class DatasetShelf:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.columns import Chosen, RefusedColumnsError, choose, short
 from equipoise.errors import ApiError, FieldError, MissingExtraError
+from equipoise_solver.specs.dataset_columns import Chosen, RefusedColumnsError, choose, short
 
 Values = NDArray[np.float64]
 # Beyond this the moments of the data (fourth powers) leave the range of the numbers.
@@ -44,18 +44,15 @@ def read_table(body: bytes, kind: str, query: Mapping[str, str]) -> Columns:
     readers = {"text/csv": _read_csv, "application/x-npz": _read_npz}
     try:
         columns = readers.get(kind, _read_parquet)(body, query.get("x"), query.get("y"))
-    except RefusedColumnsError as refused:
-        raise _error(refused.error) from None
+    except RefusedColumnsError as error:
+        raise refused(error.field, str(error), given=error.given, allowed=error.allowed) from None
     _check_columns(columns)
     return columns
 
 
 def refused(field: str, message: str, *, given: str, allowed: str) -> ApiError:
     """Refusal of a table that can be read, but not used."""
-    return _error(FieldError(field, message, given, allowed))
-
-
-def _error(error: FieldError) -> ApiError:
+    error = FieldError(field, message, given, allowed)
     return ApiError("The dataset cannot be used.", status=422, code="invalid_dataset", errors=[error])
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.errors import FieldError
-
 # Names are kept by the service, and repeated in messages.
 LONGEST_NAME = 200
 LONGEST_LIST = 200
@@ -16,15 +14,19 @@ ECHO_CHARACTERS = 40
 ROLES = ("x", "y")
 
 
-class RefusedColumnsError(Exception):
-    """The columns cannot be told apart, or are not there; turned into an error of the client by the caller.
+class RefusedColumnsError(ValueError):
+    """The columns cannot be told apart, or are not there; turned into an error of their own by callers.
 
     Attributes:
-        error: what is wrong, with the field "x", "y" or "file".
+        field: "x", "y" or "file".
+        given: what was given.
+        allowed: what would be accepted.
     """
 
-    def __init__(self, field: str, message: str, *, given: str, allowed: str) -> None:
-        self.error = FieldError(field, message, given, allowed)
+    def __init__(self, message: str, *, given: str, allowed: str, field: str = "file") -> None:
+        self.field = field
+        self.given = given
+        self.allowed = allowed
         super().__init__(message)
 
 
@@ -82,10 +84,10 @@ def _given(field: str, asked: Any, names: Sequence[Any], shown: str) -> tuple[An
     for name in parts:
         if name not in names:
             message = f"{field}={short(name)!r} is no column: the file has {shown}."
-            raise _refused(message, field=field, given=short(name), allowed=f"one of {shown}")
+            raise RefusedColumnsError(message, field=field, given=short(name), allowed=f"one of {shown}")
         if parts.count(name) > 1:
             message = f"{field} names column {short(name)!r} twice: need each name once."
-            raise _refused(message, field=field, given=short(asked), allowed="each name once")
+            raise RefusedColumnsError(message, field=field, given=short(asked), allowed="each name once")
     return parts
 
 
@@ -103,7 +105,7 @@ def _matched(
     x, y = x or _default("x", names), y or _default("y", names)
     if x and y:
         return Chosen(x, y)
-    raise _refused(
+    raise RefusedColumnsError(
         f"cannot tell which of the columns {shown} are x and y: name both, for example x=bmi and y=target.",
         given=shown,
         allowed="columns named x and y, only two columns, or x=NAME and y=NAME",
@@ -126,11 +128,13 @@ def _check_name(field: str, name: str, names: Sequence[Any], shown: str) -> None
             f"{list(names).count(name)} columns are named {short(name)!r}, and {field} is one of them: "
             f"the file has {shown}. Rename or remove the others."
         )
-        raise _refused(message, field=field, given=shown, allowed="a name that only one column has")
+        raise RefusedColumnsError(
+            message, field=field, given=shown, allowed="a name that only one column has"
+        )
     if isinstance(name, str) and (len(name) > LONGEST_NAME or "\0" in name):
         allowed = f"a name of at most {LONGEST_NAME} characters, without the character NUL"
         message = f"column {field} is named {short(name)!r}: need {allowed}."
-        raise _refused(message, field=field, given=short(name), allowed=allowed)
+        raise RefusedColumnsError(message, field=field, given=short(name), allowed=allowed)
 
 
 def _same(name: str, field: str, shown: str) -> Exception:
@@ -138,11 +142,7 @@ def _same(name: str, field: str, shown: str) -> Exception:
         f"x and y are both column {short(name)!r}: need two different ones of {shown}. "
         "Name both, for example x=bmi and y=target."
     )
-    return _refused(message, field=field, given=short(name), allowed=f"two of {shown}")
-
-
-def _refused(message: str, *, given: str, allowed: str, field: str = "file") -> RefusedColumnsError:
-    return RefusedColumnsError(field, message, given=given, allowed=allowed)
+    return RefusedColumnsError(message, field=field, given=short(name), allowed=f"two of {shown}")
 
 
 def short(name: Any) -> str:
