@@ -14,20 +14,22 @@ from equipoise_solver.networks.statistics import GradientStatistics
 
 
 def charge_matrix(family: Family, parameters: Parameters) -> Tensor:
-    """C in the structure of the family: (size, size) if full, (size,) if diagonal, (1,) if scalar."""
+    """C as the family has it: (..., size, size) if full, (..., size) if diagonal, (..., 1) if scalar."""
     return _total(family, [_charge(family, action, parameters[action.block]) for action in family.actions])
 
 
 def charges_of(family: Family, parameters: Parameters) -> Tensor:
-    """theta' A theta for each generator of an orthonormal basis of the family, shape (dimension,).
+    """theta' A theta for each generator of an orthonormal basis of the family, shape (..., dimension).
 
-    For structure "full": the diagonal of C, then sqrt(2) C_ij for i < j, row by row.
+    For structure "full": the diagonal of C, then sqrt(2) C_ij for i < j, row by row. Blocks may have leading
+    axes if all are matrices: a vector then is one column.
     """
     matrix = charge_matrix(family, parameters)
     if family.structure != "full":
         return matrix
     rows, columns = torch.triu_indices(family.size, family.size, offset=1)
-    return torch.cat([matrix.diagonal(), 2**0.5 * matrix[rows, columns]])
+    diagonal = matrix.diagonal(dim1=-2, dim2=-1)
+    return torch.cat([diagonal, 2**0.5 * matrix[..., rows, columns]], dim=-1)
 
 
 def balance_residual(
@@ -72,12 +74,12 @@ def _total(family: Family, parts: list[Tensor]) -> Tensor:
 
 
 def _charge(family: Family, action: Action, block: Tensor) -> Tensor:
-    matrix = block if block.ndim == 2 else block.unsqueeze(-1)
+    matrix = block if block.ndim > 1 else block.unsqueeze(-1)
     if family.structure == "scalar":
-        return action.degree * (matrix**2).sum().reshape(1)
+        return action.degree * (matrix**2).sum((-2, -1)).unsqueeze(-1)
     if family.structure == "diagonal":
-        return action.degree * (matrix**2).sum(1 if action.side == "left" else 0)
-    return action.degree * (matrix @ matrix.T if action.side == "left" else matrix.T @ matrix)
+        return action.degree * (matrix**2).sum(-1 if action.side == "left" else -2)
+    return action.degree * (matrix @ matrix.mT if action.side == "left" else matrix.mT @ matrix)
 
 
 def _noise(family: Family, action: Action, statistics: GradientStatistics) -> Tensor:

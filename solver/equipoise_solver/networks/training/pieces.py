@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.networks.data import GaussianTeacher, Pairs
-from equipoise_solver.networks.parameters import unflatten
+from equipoise_solver.networks.memory import kept_bytes
+from equipoise_solver.networks.network import Network
+from equipoise_solver.networks.parameters import Parameters, unflatten
 from equipoise_solver.networks.training.lane_training import train_in_lanes
 from equipoise_solver.networks.training.observables import Scene, has_closed_forms, measure
 from equipoise_solver.networks.training.plan import TrainingPlan
@@ -62,14 +64,18 @@ class Workshop:
         """What observables see."""
         plan = self.plan
         exact = has_closed_forms(plan.network, plan.data)
+        data = plan.data if exact else observed_samples(plan)
         return Scene(
             network=plan.network,
-            data=plan.data if exact else observed_samples(plan),
+            data=data,
             families=plan.symmetries,
             wanted=plan.observables,
             weight_decay=plan.dynamics.weight_decay,
             temperature=0.0,
             seed=plan.seed,
+            sample_bytes=kept_bytes(plan.network, _ones(plan.network), data)
+            if isinstance(data, Pairs)
+            else 0,
         )
 
     def observe(self, rows: NDArray[Any], first_path: int, step: int) -> NDArray[np.float64]:
@@ -88,42 +94,39 @@ class Workshop:
             InvalidModelError: field "parameters", they overflow before any update.
         """
         scene = self.scene.at(self._temperature(step))
+        is_there = np.isfinite(rows).all(axis=1)
+        is_there[max(0, self.plan.n_paths - first_path) :] = False
         seen = np.full((len(self.names), len(rows)), np.nan)
-        for i, row in enumerate(rows[: max(0, self.plan.n_paths - first_path)]):
-            if np.isfinite(row).all():
-                seen[:, i] = self._measured(scene, row, is_start=step == 0)
-        return seen
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of all numbers that are observed."""
-        network = self.plan.network
-        ones = {block.name: torch.ones(block.shape, dtype=torch.float64) for block in network.blocks}
-        return tuple(measure(replace(self.scene, data=_two(self.scene.data)), ones))
-
-    def _measured(self, scene: Scene, row: NDArray[Any], *, is_start: bool) -> NDArray[np.float64]:
-        theta = torch.from_numpy(row.astype(np.float64))
-        try:
-            values = measure(scene, unflatten(theta, self.plan.network.blocks))
-        except InvalidModelError:
-            if is_start:
-                raise
-            return np.full(len(self.names), np.nan)
-        numbers = np.array([values[name] for name in self.names])
-        if np.isfinite(numbers).all():
-            return numbers
-        if is_start:
+        if not is_there.any():
+            return seen
+        # Others are filled up: the bits of a network depend on the number of rows.
+        theta = torch.from_numpy(np.where(is_there[:, None], rows, 1.0).astype(np.float64))
+        values = measure(scene, unflatten(theta, self.plan.network.blocks), torch.from_numpy(is_there))
+        for i, name in enumerate(self.names):
+            seen[i] = values[name].numpy()
+        is_seen = is_there & np.isfinite(seen).all(axis=0)
+        if step == 0 and (is_seen < is_there).any():
             raise InvalidModelError(
                 "parameters",
                 given="values whose observables overflow",
                 allowed="a start that is not so far out",
             )
-        return np.full(len(self.names), np.nan)
+        return np.where(is_seen, seen, np.nan)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of all numbers that are observed."""
+        ones = {name: value.unsqueeze(0) for name, value in _ones(self.plan.network).items()}
+        return tuple(measure(replace(self.scene, data=_two(self.scene.data)), ones))
 
     def _temperature(self, step: int) -> float:
         if self.plan.balance_temperature is not None:
             return self.plan.balance_temperature
         return float(self.plan.temperatures(step, 1)[0])
+
+
+def _ones(network: Network) -> Parameters:
+    return {block.name: torch.ones(block.shape, dtype=torch.float64) for block in network.blocks}
 
 
 def _two(data: Pairs | GaussianTeacher) -> Pairs | GaussianTeacher:

@@ -4,20 +4,19 @@ The loss of each network depends on its own parameters only, so one backward pas
 gives all gradients.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.func import vmap
 
-from equipoise_solver.networks.activations import ACTIVATIONS
 from equipoise_solver.networks.losses import LOSSES
-from equipoise_solver.networks.network import DenseNetwork, Network
-from equipoise_solver.networks.parameters import Parameters, unflatten
+from equipoise_solver.networks.network import Network
+from equipoise_solver.networks.parameters import unflatten
 from equipoise_solver.networks.training.dynamics import Gd, Langevin, Sgd
 from equipoise_solver.networks.training.plan import TrainingPlan
+from equipoise_solver.networks.training.predictions import predict_all
 from equipoise_solver.networks.training.samples import Batch, Batches
 
 MAX_CHUNK_NUMBERS = 2**22
@@ -96,32 +95,3 @@ def _gradient(network: Network, theta: Tensor, batch: Batch) -> Tensor:
         losses = LOSSES[network.loss].function(predictions, labels)
         (gradient,) = torch.autograd.grad((batch.weights * losses).sum(), leaf)
     return gradient
-
-
-def predict_all(network: Network, parameters: Parameters, x: Tensor) -> Tensor:
-    """Predictions of several networks, shape (networks, samples, out).
-
-    Args:
-        network: the model.
-        parameters: by block, with a leading axis of networks.
-        x: shape (networks, samples, in), or (samples, in) for all.
-    """
-    if isinstance(network, DenseNetwork):
-        return _predict_dense(network, parameters, x)
-    predict = cast(Callable[..., Tensor], vmap(network.predict, in_dims=(0, 0 if x.ndim == 3 else None)))
-    return predict(parameters, x)
-
-
-def _predict_dense(network: DenseNetwork, parameters: Parameters, x: Tensor) -> Tensor:
-    function = ACTIVATIONS[network.activation].function
-    h, z = x, x
-    for i, (weight, bias) in enumerate(network.dense_layers):
-        h = function(z) if i else h
-        matrix = parameters[weight].transpose(-2, -1)
-        if h.ndim == 2:
-            z = h @ matrix if bias is None else h @ matrix + parameters[bias].unsqueeze(-2)
-        elif bias is None:
-            z = torch.bmm(h, matrix)
-        else:
-            z = torch.baddbmm(parameters[bias].unsqueeze(-2), h, matrix)
-    return z
