@@ -116,8 +116,19 @@ def _check_dynamics(model: Network, data: object, dynamics: GD | SGD | SGF | Lan
                 remedy="Epochs need a finite data set: give data.n_samples, samples or a dataset.",
             )
         case SGF():
+            _check_scheme(dynamics)
             remedy = "The noise of 'sgf' has a full covariance: use 'sgd'."
             check_network(model, limit=MAX_FULL_NOISE, remedy=remedy)
+
+
+def _check_scheme(dynamics: SGF) -> None:
+    if dynamics.scheme not in ("auto", "euler"):
+        raise refusal(
+            "dynamics.scheme",
+            given=dynamics.scheme,
+            allowed="'auto' or 'euler' with a network: its steps are Euler's",
+            remedy="Give step_size to make the steps smaller.",
+        )
 
 
 def kind_of_simulation(content: Any) -> str:

@@ -236,3 +236,16 @@ def test_a_card_that_is_not_there_is_refused(rng: np.random.Generator) -> None:
         prepare({"task": "simulate", **TANH, "data": pairs(rng)}, device="cuda:99")
     assert caught.value.field == "device"
     assert prepare({"task": "simulate", **TANH, "data": pairs(rng)}, device="auto").cost.path_steps > 0
+
+
+@pytest.mark.parametrize("scheme", ["splitting", "taylor", "log_euler", "tamed_euler"])
+def test_schemes_that_networks_do_not_have_are_refused(rng: np.random.Generator, scheme: str) -> None:
+    """Only Euler's steps are taken, and only they may be asked for."""
+    dynamics = {"kind": "sgf", "temperature": 0.1, "step_size": 0.01}
+    fields: dict[str, Any] = {"model": LINEAR, "data": pairs(rng), "duration": 0.1, "seed": 3}
+    with pytest.raises(SolverError) as caught:
+        ask(dynamics=dynamics | {"scheme": scheme}, **fields)
+    assert caught.value.field == "dynamics.scheme"
+    assert "'auto' or 'euler'" in str(caught.value)
+    ends = [ask(dynamics=dynamics | {"scheme": name}, **fields).parameters for name in ("auto", "euler")]
+    assert np.array_equal(ends[0]["W1"], ends[1]["W1"])
