@@ -11,7 +11,11 @@ Temperature = NonNegative
 
 
 class SGD(Part):
-    """theta <- theta - learning_rate * mean over a minibatch of grad l, with optional heavy-ball momentum."""
+    """theta <- theta - learning_rate * mean over a minibatch of grad l, with optional heavy-ball momentum.
+
+    With momentum mu: m <- mu m + gradient, then theta <- theta - eta m. A schedule of networks changes the
+    eta of a step, and leaves the m that earlier steps have gathered as it is, as torch.optim does.
+    """
 
     kind: Literal["sgd"] = "sgd"
     learning_rate: LearningRate
@@ -21,7 +25,7 @@ class SGD(Part):
     weight_decay: NonNegative = 0.0
     """gamma: adds gamma * |theta|^2 to the loss."""
     momentum: Annotated[Real, Field(ge=0, lt=1)] = 0.0
-    """Heavy-ball momentum; 0 is plain SGD."""
+    """mu of m <- mu m + gradient, theta <- theta - eta m with the eta of the step; 0 is plain SGD."""
     sampling: Literal["iid", "epoch"] = "iid"
     """"iid" draws with replacement, "epoch" goes through a shuffled data set."""
     label_noise: NonNegative = 0.0
@@ -37,9 +41,15 @@ class SGF(Part):
     weight_decay: NonNegative = 0.0
     """gamma: adds gamma * |theta|^2 to the loss."""
     step_size: Annotated[Real, Field(gt=0, le=1e6)] | None = None
-    """Largest step in SDE time; null lets the scheme choose from the problem's own rates."""
+    """Largest step in SDE time; null lets the scheme choose from the problem's own rates.
+
+    For networks: the smaller of 1/200 of the duration and 0.1 over the largest curvature of the loss.
+    """
     scheme: Literal["auto", "splitting", "taylor", "log_euler", "tamed_euler", "euler"] = "auto"
-    """Numerical scheme; "auto" takes the fastest that loses no path; "euler" and "tamed_euler" lose some."""
+    """Numerical scheme; "auto" takes the fastest that loses no path; "euler" and "tamed_euler" lose some.
+
+    Networks have "euler" alone, which is their "auto".
+    """
 
 
 class GD(Part):
@@ -51,7 +61,7 @@ class GD(Part):
     weight_decay: NonNegative = 0.0
     """gamma: adds gamma * |theta|^2 to the loss."""
     momentum: Annotated[Real, Field(ge=0, lt=1)] = 0.0
-    """Heavy-ball momentum; 0 is plain gradient descent."""
+    """mu of m <- mu m + gradient, theta <- theta - eta m with the eta of the step; 0 is plain descent."""
     label_noise: NonNegative = 0.0
     """Standard deviation of fresh normal noise on every label at every step; needs a finite data set."""
 
@@ -59,8 +69,10 @@ class GD(Part):
 class Langevin(Part):
     """Langevin dynamics with noise on every parameter: d theta = -(grad L + 2 gamma theta) dt + sqrt(2 T) dW.
 
-    Its stationary law is that of Gibbs, exp(-(L + gamma |theta|^2)/T), and the simulation keeps it at every
-    step size. Without weight decay two or more layers have none: their parameters spread without end.
+    Its stationary law is that of Gibbs, exp(-(L + gamma |theta|^2)/T). The simulation of a model of
+    coordinates keeps it at every step size. Networks take Euler-Maruyama steps, whose law is off by terms of
+    order step_size: the variance along a curvature h is T/(h (1 - step_size h/2)) instead of T/h.
+    Without weight decay two or more layers have none: their parameters spread without end.
     """
 
     kind: Literal["langevin"] = "langevin"
@@ -69,7 +81,10 @@ class Langevin(Part):
     weight_decay: NonNegative = 0.0
     """gamma: adds gamma * |theta|^2 to the loss."""
     step_size: Annotated[Real, Field(gt=0, le=1e6)] | None = None
-    """Largest step in time; null takes it from the curvature of the loss."""
+    """Largest step in time; null takes it from the curvature of the loss.
+
+    For networks: the smaller of 1/200 of the duration and 0.1 over the largest curvature.
+    """
 
 
 LawDynamics = Annotated[SGD | SGF | GD, Field(discriminator="kind")]

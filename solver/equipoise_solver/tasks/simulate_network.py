@@ -106,7 +106,10 @@ class SimulateNetworkWork:
         is_chosen = isinstance(self.spec.dynamics, specs.SGF | specs.Langevin)
         if not is_chosen or self.spec.dynamics.step_size is not None:  # type: ignore[union-attr]
             return ()
-        step = f"step_size={self._plan.clock_step:.3g} was chosen from the curvature of the loss at the start"
+        assert self.spec.duration is not None
+        is_short = self._chosen_step == self.spec.duration / FEWEST_STEPS
+        reason = f"as 1/{FEWEST_STEPS} of the duration" if is_short else "from the curvature of the loss"
+        step = f"step_size={self._plan.clock_step:.3g} was chosen {reason}"
         return (f"{step}: give half of it to see what it does to the numbers.",)
 
     @cached_property
@@ -139,7 +142,7 @@ class SimulateNetworkWork:
                 step = spec.step_size or self._chosen_step
                 return training.Langevin(spec.temperature, step, spec.weight_decay, schedule)
 
-    @property
+    @cached_property
     def _chosen_step(self) -> float:
         """Step of the SDE from the largest curvature at the start, and where such networks usually start."""
         spec, network, source = self.spec, self._network, self._source

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from equipoise_solver.checkpoint import Checkpoint
@@ -249,3 +250,78 @@ def test_schemes_that_networks_do_not_have_are_refused(rng: np.random.Generator,
     assert "'auto' or 'euler'" in str(caught.value)
     ends = [ask(dynamics=dynamics | {"scheme": name}, **fields).parameters for name in ("auto", "euler")]
     assert np.array_equal(ends[0]["W1"], ends[1]["W1"])
+
+
+def test_a_schedule_leaves_gathered_momentum_as_it_is(rng: np.random.Generator) -> None:
+    """Momentum under a warm-up, against torch.optim; the other form ends elsewhere."""
+    data, rate, mu = pairs(rng), 0.05, 0.9
+    solution = ask(
+        model=LINEAR,
+        data=data,
+        dynamics={"kind": "gd", "learning_rate": rate, "momentum": mu},
+        schedule={"kind": "warmup", "duration": 40},
+        parameters=START,
+        n_paths=1,
+        n_steps=30,
+    )
+    x, y = (torch.from_numpy(data[name]) for name in ("x", "y"))
+    weight = torch.tensor(START["W1"], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=rate, momentum=mu)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 40)
+    other, pace = np.array(START["W1"]), np.zeros((1, 2))
+    for step in range(30):
+        optimizer.zero_grad()
+        ((x @ weight.T - y) ** 2).sum(1).mean().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        gradient = 2 * (other @ data["x"].T - data["y"].T) @ data["x"] / N
+        pace = mu * pace - rate * step / 40 * gradient
+        other = other + pace
+    found = np.array(solution.parameters["W1"])
+    assert found == pytest.approx(weight.detach().numpy(), rel=1e-12)
+    assert np.abs(found - other).max() > 1e-3
+
+
+def test_a_chosen_step_is_told_with_its_reason(rng: np.random.Generator) -> None:
+    """From zero weights: 1/200 of a short duration, and 0.1 over the largest curvature in a long one."""
+    data = pairs(rng)
+    fields: dict[str, Any] = {
+        "model": LINEAR,
+        "data": data,
+        "dynamics": {"kind": "sgf", "temperature": 0.1},
+        "parameters": {"W1": [[0.0, 0.0]]},
+        "n_records": 1,
+    }
+    short, long = ask(duration=1.0, **fields), ask(duration=40.0, **fields)
+    assert short.step_size == pytest.approx(1 / 200, rel=1e-12)
+    assert "1/200 of the duration" in short.notes[0]
+    largest = np.linalg.eigvalsh(2 * data["x"].T @ data["x"] / N)[-1]
+    # The curvature is sought to 1%, and a whole number of steps fills the duration.
+    assert long.step_size == pytest.approx(0.1 / largest, rel=0.02)
+    assert "from the curvature of the loss" in long.notes[0]
+
+
+def test_langevin_has_the_law_of_its_steps(rng: np.random.Generator, seed: int) -> None:
+    """The variance of a slope is T/(h (1 - step h/2)), not Gibbs' T/h, and a note says so."""
+    data, heat, step = pairs(rng), 0.1, 0.2
+    x = data["x"][:, :1]
+    solution = ask(
+        model={"kind": "linear", "widths": [1, 1]},
+        data={**data, "x": x},
+        dynamics={"kind": "langevin", "temperature": heat, "step_size": step},
+        parameters={"W1": [[0.0]]},
+        n_paths=4096,
+        duration=40 * step,
+        n_records=1,
+        observables=["norm"],
+        seed=seed,
+    )
+    curvature = 2 * float((x**2).mean())
+    mean, factor = float((x * data["y"]).mean() / (x**2).mean()), 1 - step * curvature
+    gone = factor**40
+    variance = heat / (curvature * (1 - step * curvature / 2)) * (1 - gone**2)
+    expected = variance + (mean * (1 - gone)) ** 2
+    norm = solution.observables["norm"]
+    assert abs(norm.mean[-1] - expected) <= 5 * norm.standard_error[-1]
+    assert variance > 1.1 * heat / curvature
+    assert any("law of Gibbs only up to" in note for note in solution.notes)

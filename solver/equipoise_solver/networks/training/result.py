@@ -11,7 +11,7 @@ from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles.accumulators import Means
 from equipoise_solver.ensembles.result import TimeSeries
 from equipoise_solver.networks.data import GaussianTeacher
-from equipoise_solver.networks.training.dynamics import Gd, Sgd, Sgf
+from equipoise_solver.networks.training.dynamics import Gd, Langevin, Sgd, Sgf
 from equipoise_solver.networks.training.observables import has_closed_forms, trace_is_exact
 from equipoise_solver.networks.training.pieces import CPU, ESCAPE, Workshop
 from equipoise_solver.networks.training.plan import TrainingPlan
@@ -143,6 +143,11 @@ def notes_of(plan: TrainingPlan, *, n_lost: int) -> tuple[str, ...]:
         )
     if isinstance(plan.dynamics, Sgf):
         notes.append("The noise has the covariance of the given samples; Euler's step is of weak order 1.")
+    if isinstance(plan.dynamics, Langevin):
+        notes.append(
+            f"Euler-Maruyama steps of {plan.clock_step:.3g} keep the law of Gibbs only up to terms of order "
+            "step_size: along a curvature h the variance is T/(h (1 - step_size h/2))."
+        )
     return tuple(notes)
 
 
