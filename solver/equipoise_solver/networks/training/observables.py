@@ -24,6 +24,7 @@ from equipoise_solver.networks.sharpness import Method, hessian_trace
 from equipoise_solver.networks.statistics import GradientStatistics, gradient_statistics
 from equipoise_solver.networks.training.balance import balance_residual, charges_of, sides_of
 from equipoise_solver.networks.training.bend import trace_of
+from equipoise_solver.networks.training.noise import noise_traces
 from equipoise_solver.networks.training.predictions import mean_losses, predictions_of
 
 Found = TypeVar("Found")
@@ -168,7 +169,12 @@ def _charges(group: Group) -> Values:
 
 
 def _noise_trace(group: Group) -> Values:
-    traces = {f"noise_trace.{block.name}": _traces(group, block.name) for block in group.scene.network.blocks}
+    scene, data = group.scene, group.scene.data
+    if isinstance(data, Pairs) and "balance_residual" not in scene.wanted:
+        found = noise_traces(scene.network, group.parameters, data, sample_bytes=scene.sample_bytes)
+    else:
+        found = {block.name: _traces(group, block.name) for block in scene.network.blocks}
+    traces = {f"noise_trace.{name}": trace for name, trace in found.items()}
     return {"noise_trace": torch.stack(list(traces.values())).sum(0), **traces}
 
 

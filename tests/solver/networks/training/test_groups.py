@@ -43,7 +43,7 @@ def _calls(n_paths: int, rng: np.random.Generator) -> int:
         n_paths=n_paths,
         seed=0,
         n_steps=6,
-        observables=("loss", "norm", "charges"),
+        observables=("loss", "norm", "charges", "noise_trace"),
         n_records=6,
     )
     CALLS.clear()
