@@ -126,16 +126,27 @@ def _is_empty(orbit: FamilyOrbit, index: int, *, sign: int, vector: Tensor) -> b
 def at_boundary(parameters: Parameters, sides: Sides, found: Sequence[Escape]) -> Parameters:
     """Parameters at the limit of the orbit along bounded escapes: what shrinks is gone."""
     there = dict(parameters)
-    for escape in found:
-        v = escape.vector
-        for action in sides.families[escape.family].actions if escape.is_bounded else ():
-            if action.degree * escape.sign < 0:
-                value = there[action.block]
-                if action.side == "left":
-                    there[action.block] = value - torch.tensordot(v, v @ value, dims=0)
-                else:
-                    there[action.block] = value - torch.outer(value @ v, v)
+    for index, family in enumerate(sides.families):
+        for sign in (1, -1):
+            gone = [e.vector for e in found if e.family == index and e.sign == sign and e.is_bounded]
+            for action in family.actions if gone else ():
+                if action.degree * sign < 0:
+                    rest = _complement(gone)
+                    value = there[action.block]
+                    there[action.block] = (
+                        torch.tensordot(rest, value, dims=1) if action.side == "left" else value @ rest
+                    )
     return there
+
+
+def _complement(vectors: Sequence[Tensor]) -> Tensor:
+    """Projection onto what is orthogonal to some vectors; exactly 0 along axes, and where nothing is left."""
+    rows = torch.stack(list(vectors), dim=1)
+    if not bool(((rows != 0).sum(0) > 1).any()):
+        return torch.diag((rows == 0).all(1).to(rows.dtype))
+    basis = torch.linalg.qr(rows, mode="complete").Q[:, rows.shape[1] :]
+    projection: Tensor = basis @ basis.T
+    return projection
 
 
 def _place(family: Family, vector: Tensor) -> str:
@@ -158,7 +169,9 @@ def without(orbit: FamilyOrbit, found: Sequence[Escape]) -> Kept:
         if family.structure == "full":
             whole = torch.eye(family.size, dtype=torch.float64) if old is None else old
             basis = torch.linalg.qr(torch.stack(vectors, dim=1)).Q
-            kept[index] = whole - basis @ basis.T
+            left = whole - basis @ basis.T
+            # Rounding of nothing is no direction.
+            kept[index] = left if float(left.trace()) > 0.5 else torch.zeros_like(left)
         else:
             mask = torch.ones(family.size, dtype=torch.float64) if old is None else old.reshape(-1)
             mask = mask - torch.stack(vectors).abs().sum(0).clamp(max=1.0)
