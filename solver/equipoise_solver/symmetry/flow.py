@@ -38,6 +38,7 @@ class Flow:
             by at most tolerance^2 of its excess at the start, as a distance does by the tolerance; None if
             that was not reached, or if there is no equilibrium.
         equilibrium: the equilibrium under the last temperature of the schedule.
+        stopped: why the flow ended before the duration, as it does where parameters run away; "" if not.
     """
 
     time: NDArray[np.float64]
@@ -49,6 +50,7 @@ class Flow:
     parameters: Parameters
     time_to_equilibrium: float | None
     equilibrium: Equilibrium
+    stopped: str
 
 
 def noether_flow(
@@ -111,10 +113,11 @@ def noether_flow(
     )
     time = np.linspace(0.0, duration, n_records + 1)
     aim = goal.potential if goal.outcome in ("CONVERGED", "AT_BOUNDARY") else None
+    is_bounded = goal.outcome == "CONVERGED"
     if problem.is_noiseless(start):
-        course = Course(problem.cooled(), start, schedule_of(0.0), time, aim, tolerance)
+        course = Course(problem.cooled(), start, schedule_of(0.0), time, aim, is_bounded, tolerance)
     else:
-        course = Course(problem, start, schedule, time, aim, tolerance)
+        course = Course(problem, start, schedule, time, aim, is_bounded, tolerance)
     course.run()
     return _told(course, goal, schedule)
 
@@ -132,6 +135,7 @@ def _told(course: Course, equilibrium: Equilibrium, schedule: TemperatureSchedul
         parameters=points[-1],
         time_to_equilibrium=course.arrival,
         equilibrium=equilibrium,
+        stopped=course.stopped,
     )
 
 

@@ -21,11 +21,14 @@ ERROR = 1e-6
 FIRST = 1e-4
 """Share of the duration that the first step takes."""
 
-MOST_STEPS = 5000
-"""Most steps of a flow."""
+MOST_STEPS = 1000
+"""Most steps of a flow, beyond one for each time asked for."""
 
 SHORTEST = 1e-12
 """Shortest step, of a piece of the schedule."""
+
+RUNAWAY = 35.0
+"""Exponent at which a flow that has no finite goal ends: a factor of e^35, beyond which all is rounding."""
 
 NOTHING = 1e-12
 """Excess of F, relative, that is rounding."""
@@ -41,10 +44,12 @@ class Course:
         schedule: T(t).
         time: when the flow is wanted, rising from 0.
         goal: F of the equilibrium under the last temperature, None if there is none.
+        is_bounded: whether the flow ends at a finite exponent; if not, it stops once it is far out.
         tolerance: arrival is where the excess of F over the goal is tolerance^2 of that of the start.
         orbits: points at the times.
         exponents: K of each family there.
         arrival: first time next to the goal, None if not yet.
+        stopped: why the flow ended before the last time, which is then the time it came to; "" if it did not.
     """
 
     problem: Problem
@@ -52,13 +57,15 @@ class Course:
     schedule: TemperatureSchedule
     time: Array
     goal: float | None
+    is_bounded: bool
     tolerance: float
     orbits: list[FamilyOrbit] = field(default_factory=list)
     exponents: list[Elements] = field(default_factory=list)
     arrival: float | None = None
+    stopped: str = ""
 
     def run(self) -> None:
-        """Integrate to the last time.
+        """Integrate to the last time, or until parameters have run away.
 
         Raises:
             LimitExceededError: field "duration", too many steps.
@@ -74,6 +81,9 @@ class Course:
             for end in [*inside.tolist(), piece[1]]:
                 while walker.now < end:
                     self._advance(walker, piece, end, close)
+                    if not self.is_bounded and walker.state.travelled() > RUNAWAY:
+                        self._stop(walker)
+                        return
                 if np.any(self.time == end):
                     self._record(walker, end)
 
@@ -89,7 +99,7 @@ class Course:
         orbit = walker.state.orbit(walker.place, 0.0)
         step = self._step(orbit, piece, walker.now, length)
         walker.n_steps += 1
-        if walker.n_steps > MOST_STEPS or length < SHORTEST * (piece[1] - piece[0]):
+        if walker.n_steps > MOST_STEPS + self.time.size or length < SHORTEST * (piece[1] - piece[0]):
             raise LimitExceededError(
                 "duration",
                 given=float(self.time[-1]),
@@ -116,8 +126,10 @@ class Course:
         if not (np.isfinite(place).all() and np.isfinite(rough).all()):
             return math.inf
         pair = [walker.state.orbit(each, 0.0).parameters for each in (place, rough)]
-        gaps = [float((a - b).norm() / a.norm()) for a, b in zip(*(p.values() for p in pair), strict=True)]
-        return max(gaps)
+        blocks = zip(*(p.values() for p in pair), strict=True)
+        # A block that is 0 stays 0.
+        gaps = [float((a - b).norm() / a.norm()) for a, b in blocks if bool(a.any())]
+        return max(gaps, default=0.0)
 
     def _step(self, orbit: FamilyOrbit, piece: Piece, start: float, length: float) -> Step:
         return extrapolated_step(orbit, lambda t: self.schedule.within(piece, t), start=start, length=length)
@@ -131,6 +143,15 @@ class Course:
             return self._excess(walker.state, walker.state.after(walker.place, factors)) - close
 
         return walker.now + length * float(brentq(room, 1e-9, 1.0, xtol=1e-9, rtol=1e-9))
+
+    def _stop(self, walker: "_Walker") -> None:
+        """End where the flow is."""
+        self.stopped = (
+            f"It ends at the time {walker.now:.6g}, where parameters have grown or shrunk by a factor of "
+            f"more than {math.exp(RUNAWAY):.0e}, and go on so without end."
+        )
+        self.time = np.append(self.time[: len(self.orbits)], walker.now)
+        self._record(walker, walker.now)
 
     def _record(self, walker: "_Walker", time: float) -> None:
         self.orbits.append(walker.state.orbit(walker.place, self.schedule.at(time)))

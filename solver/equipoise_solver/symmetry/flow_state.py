@@ -80,6 +80,11 @@ class FlowState:
         logs = [torch.linalg.svdvals(f) if f.ndim == 2 else f for f in self._factors(coordinates)]
         return max(float(each.log().abs().max()) for each in logs)
 
+    def travelled(self) -> float:
+        """Largest exponent of the base point."""
+        logs = [torch.linalg.svdvals(f) if f.ndim == 2 else f for f in self.factors]
+        return max(float(each.log().abs().max()) for each in logs)
+
     def rebased(self, coordinates: Array, afresh: Callable[[Parameters], FamilyOrbit]) -> "FlowState":
         """The same with another base point.
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_solver import specs
-from equipoise_solver.errors import UnsupportedCombinationError
+from equipoise_solver.errors import LimitExceededError, UnsupportedCombinationError
 from equipoise_solver.networks import Family, Network, Parameters
 from equipoise_solver.networks.training.schedules import factors
 from equipoise_solver.specs import Equilibrium, FlowToEquilibrium, NoetherFlow
@@ -57,6 +57,13 @@ def flow_of(
     except UnsupportedCombinationError as refused:
         notes.append(f"flow is left out: {refused}")
         return None
+    except LimitExceededError as refused:
+        if spec.flow.duration is not None:
+            raise
+        notes.append(f"flow is left out: it does not come to rest. {refused.remedy}")
+        return None
+    if flow.stopped:
+        notes.append(f"flow: {flow.stopped}")
     if flow.time_to_equilibrium is None and found.outcome in FOUND:
         notes.append(f"The flow does not arrive within the time {flow.time[-1]:.4g}.")
     return FlowToEquilibrium(
@@ -118,7 +125,10 @@ def _followed(
             duration = 2.0 * arrival
         else:
             break
-        followed = flow(duration)
+        try:
+            followed = flow(duration)
+        except LimitExceededError:
+            break
     return followed
 
 

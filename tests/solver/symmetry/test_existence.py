@@ -11,6 +11,7 @@ from equipoise_solver.networks.gaussian_linear import population_loss
 from equipoise_solver.networks.per_sample import loss_of, per_sample_gradients
 from equipoise_solver.symmetry.custom import Custom
 from equipoise_solver.symmetry.equilibrium import find_equilibrium
+from equipoise_solver.symmetry.flow import noether_flow
 from equipoise_solver.symmetry.generators import Generators
 
 
@@ -186,3 +187,23 @@ def test_custom_scale_without_decay_has_none(rng: np.random.Generator) -> None:
         network, parameters, pairs, temperature=0.1, weight_decay=0.02, families=(), custom=[scale]
     )
     assert decayed.outcome == "CONVERGED"
+
+
+@pytest.mark.parametrize("zero", ["W1", "W2"])
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_a_layer_of_zeros_takes_the_other_with_it(zero: str, decay: float, rng: np.random.Generator) -> None:
+    """Nothing reads, or nothing reaches, any hidden unit: at the limit of the orbit all weights are 0."""
+    network = LinearNetwork((3, 3, 2))
+    parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=30)
+    parameters[zero] = torch.zeros_like(parameters[zero])
+    # Two outputs push on as many directions of the hidden space; decay pushes on all.
+    found = find_equilibrium(network, parameters, pairs, temperature=0.1, weight_decay=decay)
+    assert found.outcome == "AT_BOUNDARY"
+    assert found.residual == 0.0
+    left = sum(float(value.norm()) for value in found.parameters.values())
+    assert left < 1e-14 or decay == 0.0
+    flow = noether_flow(
+        network, parameters, pairs, temperature=0.1, weight_decay=decay, duration=0.5, n_records=2
+    )
+    assert np.all(np.diff(flow.potential) < 0.0)
+    assert float(flow.parameters[zero].abs().max()) == 0.0

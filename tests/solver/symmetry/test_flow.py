@@ -104,6 +104,23 @@ def test_norm_of_a_scale_invariant_network_grows_as_the_fourth_root_of_time(
     assert flow.time_to_equilibrium is None
 
 
+def test_norm_without_noise_shrinks_until_nothing_is_left(rng: np.random.Generator) -> None:
+    """Under decay alone |theta|^2 falls as exp(-4 gamma t): the flow stops with a reason where that is nil."""
+    network = NormalizedMlp((3, 4, 1), normalization="network")
+    parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=20)
+    flow = noether_flow(
+        network, parameters, pairs, temperature=0.0, weight_decay=0.1, duration=1e5, n_records=1000
+    )
+    assert "without end" in flow.stopped
+    assert 150.0 < flow.time[-1] < 500.0
+    assert flow.time.size == len(flow.charges) == len(flow.potential) < 10
+    assert float(flow.exponents[-1, 0]) == pytest.approx(-0.2 * flow.time[-1], rel=1e-4)
+    short = noether_flow(
+        network, parameters, pairs, temperature=0.0, weight_decay=0.1, duration=5.0, n_records=2
+    )
+    assert short.stopped == ""
+
+
 @pytest.mark.parametrize("name", ["linear", "mlp relu", "attention"])
 def test_flow_changes_all_charges_at_their_rate(name: str, rng: np.random.Generator) -> None:
     """dC/dt = T Tr[Sigma A] - 4 gamma C at once for all generators, from statistics at the point."""

@@ -305,11 +305,12 @@ def test_no_noise_at_all_is_told(rng: np.random.Generator) -> None:
     "parameters",
     [
         {"W1": [[0.0, 0.0]] * 2, "W2": [[0.0, 0.0]]},
+        {"W1": [[0.0, 0.0]] * 2, "W2": [[0.0, 1.0]]},
         {"W1": [[1.0, 2.0], [0.0, 0.0]], "W2": [[0.0, 1.0]]},
         {"W1": [[1e4, 0.0], [0.0, 1e4]], "W2": [[1e4, 1e-4]]},
         {"W1": [[1e-7, 0.0], [0.0, 1e-7]], "W2": [[1e-7, 1e-8]]},
     ],
-    ids=["zero", "unread", "huge", "tiny"],
+    ids=["zero", "unreached", "unread", "huge", "tiny"],
 )
 def test_odd_starts_have_an_answer(parameters: Any) -> None:
     """Whatever the parameters, numbers are numbers, and the flow has a duration."""
