@@ -105,7 +105,7 @@ def test_norm_of_a_scale_invariant_network_grows_as_the_fourth_root_of_time(
 
 
 def test_norm_without_noise_shrinks_until_nothing_is_left(rng: np.random.Generator) -> None:
-    """Under decay alone |theta|^2 falls as exp(-4 gamma t): the flow stops with a reason where that is nil."""
+    """Under decay alone |theta|^2 falls as exp(-4 gamma t): the flow stops where nothing is left."""
     network = NormalizedMlp((3, 4, 1), normalization="network")
     parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=20)
     flow = noether_flow(
