@@ -12,7 +12,6 @@ from equipoise_solver.networks.network import DenseNetwork
 from equipoise_solver.networks.training import lane_kernel
 from equipoise_solver.networks.training.curves import CURVES
 from equipoise_solver.networks.training.dynamics import Gd, Langevin, Sgd, Sgf
-from equipoise_solver.networks.training.layout import layout_of
 from equipoise_solver.networks.training.plan import TrainingPlan
 from equipoise_solver.networks.training.samples import roots_of
 from equipoise_solver.networks.training.tiles import LANES, aligned_lanes
@@ -32,7 +31,7 @@ def train_in_lanes(
     n_steps: int,
 ) -> None:
     """Take steps of LANES networks, changing their parameters (LANES, p) and momenta (LANES, p or 0)."""
-    layout = layout_of(plan.network)
+    layout = plan.layout
     lanes = _lanes_of(parameters)
     moved = _lanes_of(momenta) if momenta is not None else lanes[:0]
     settings = _settings(plan, layout.places)

@@ -15,7 +15,7 @@ from equipoise_solver.networks.network import Network
 from equipoise_solver.networks.parameters import n_parameters
 from equipoise_solver.networks.training import refusals
 from equipoise_solver.networks.training.dynamics import Dynamics, Gd, Langevin, Sgd, Sgf
-from equipoise_solver.networks.training.layout import trains_in_lanes
+from equipoise_solver.networks.training.layout import Layout, layout_of, trains_in_lanes
 from equipoise_solver.networks.training.schedules import factors
 from equipoise_solver.networks.training.tiles import LANES
 
@@ -156,6 +156,11 @@ class TrainingPlan:
     def uses_lanes(self) -> bool:
         """Whether the compiled kernel trains the networks on a CPU; else torch does."""
         return trains_in_lanes(self.network, self.samples_per_step)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Places in the compiled kernel of networks that it trains."""
+        return layout_of(self.network)
 
     @cached_property
     def group_size(self) -> int:
