@@ -45,6 +45,8 @@ def search(problem: Problem, start: Parameters, *, tolerance: float, max_iterati
             found, escaping = _rounds(problem, start, orbit, tolerance=tolerance, most=max_iterations)
         if not escaping:
             return found._replace(escapes=lost)
+        # Once those that end at the boundary are gone, others may have nothing left to grow.
+        escaping = [escape for escape in escaping if escape.is_bounded] or escaping
         lost += tuple(escaping)
         start, kept = at_boundary(start, problem.sides, escaping), without(orbit, escaping)
 

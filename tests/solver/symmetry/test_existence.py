@@ -207,3 +207,26 @@ def test_a_layer_of_zeros_takes_the_other_with_it(zero: str, decay: float, rng: 
     )
     assert np.all(np.diff(flow.potential) < 0.0)
     assert float(flow.parameters[zero].abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+@pytest.mark.parametrize("widths", [(2, 2, 2, 1), (3, 4, 3, 2), (1, 3, 3, 2), (2, 3, 2, 3, 1)])
+def test_chains_wider_than_their_rank_end_where_narrow_ones_do(
+    widths: tuple[int, ...], decay: float, rng: np.random.Generator
+) -> None:
+    """What W3 does not read is lost from W2, and then from W1: what stays is as wide as the rank."""
+    network, n_layers = LinearNetwork(widths), len(widths) - 1
+    parameters, pairs = random_parameters(network, rng), random_pairs(network, rng, n=20)
+    product = parameters["W1"]
+    for i in range(2, n_layers + 1):
+        product = parameters[f"W{i}"] @ product
+    rank = min(widths)
+    u, s, v = torch.linalg.svd(product, full_matrices=False)
+    narrow = {f"W{i}": torch.eye(rank, dtype=torch.float64) for i in range(2, n_layers)}
+    narrow["W1"], narrow[f"W{n_layers}"] = s[:rank, None] * v[:rank], u[:, :rank]
+    found = find_equilibrium(network, parameters, pairs, temperature=0.1, weight_decay=decay)
+    inner = (widths[0], *[rank] * (n_layers - 1), widths[-1])
+    reduced = find_equilibrium(LinearNetwork(inner), narrow, pairs, temperature=0.1, weight_decay=decay)
+    assert reduced.outcome == "CONVERGED"
+    assert found.outcome == "AT_BOUNDARY"
+    assert found.potential == pytest.approx(reduced.potential, rel=1e-9)
