@@ -1,10 +1,6 @@
-"""Which columns of an uploaded file are x and y, or the service's refusal."""
+"""Which columns of an uploaded file are asked for as x and y."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from equipoise_service.dataset_refusals import refused
-from equipoise_solver.specs import dataset_columns
 
 LONGEST_CHOICE = 20_000
 """Characters of a list of names."""
@@ -21,15 +17,3 @@ class Choice:
 
     x: str | None = None
     y: str | None = None
-
-
-def choose(names: Sequence[str], choice: Choice) -> dataset_columns.Chosen:
-    """The columns x and y among those of a file: different ones, each there once.
-
-    Raises:
-        RefusedError: they are not there, there twice, the same, or cannot be told.
-    """
-    try:
-        return dataset_columns.choose(names, choice.x, choice.y)
-    except dataset_columns.RefusedColumnsError as error:
-        raise refused(str(error), field=error.field, given=error.given, allowed=error.allowed) from None

@@ -12,16 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_service.dataset_arrays import Columns
-from equipoise_service.dataset_columns import Choice, choose
+from equipoise_service.dataset_columns import Choice
 from equipoise_service.dataset_refusals import damaged, malformed, refused
 from equipoise_service.errors import RefusedError, ServiceError, blame, sentence
-from equipoise_solver.specs.dataset_columns import ECHO_CHARACTERS, Chosen, short
+from equipoise_solver.specs.dataset_columns import ECHO_CHARACTERS, Chosen, RefusedColumnsError, choose
+from equipoise_solver.specs.dataset_values import (
+    Values,
+    cell_of,
+    check_cells,
+    check_values,
+    header_of,
+    side_by_side,
+)
 
 Format = Literal["csv", "npz", "parquet"]
-Values = NDArray[np.float64]
-# Beyond this the moments of the data (fourth powers) leave the range of the numbers.
-LARGEST_VALUE = 1e9
-_NUMBERS = f"finite numbers of size at most {LARGEST_VALUE:.0e}"
+Parts = tuple[Chosen, list[Values]]
+"""The columns that are x and y, and the numbers of each, in order."""
 
 
 @dataclass(frozen=True)
@@ -45,34 +51,13 @@ def read_columns(file: BinaryIO, kind: Format, choice: Choice, *, max_rows: int)
         MalformedError: the file is not of that format, or is cut off.
         RefusedError: its content cannot be used; the message says where.
     """
-    columns = _READERS[kind](file, choice, max_rows)
-    for field, names, values in (("x", columns.x_names, columns.x), ("y", columns.y_names, columns.y)):
-        _check_values(field, names, values)
-    n_rows = len(columns.x)
-    if n_rows < 2:
-        raise refused(
-            f"{n_rows} rows of numbers: need at least 2.", given=f"{n_rows} rows", allowed="at least 2 rows"
-        )
-    if not np.ptp(columns.x, axis=0).any():
-        given, allowed = repr(float(columns.x.flat[0])), "an input that takes at least two different values"
-        message = f"column {columns.x_names[0]!r} is constant ({given}): need {allowed}."
-        raise refused(message, field="x", given=f"{given} in every row", allowed=allowed)
-    return columns
-
-
-def _check_values(field: str, names: tuple[str, ...], values: Values) -> None:
-    with np.errstate(invalid="ignore"):
-        bad = np.argwhere(~(np.abs(values) <= LARGEST_VALUE))
-    if bad.size:
-        row, *place = bad[0].tolist()
-        name = names[place[0]] if place and len(names) > 1 else names[0]
-        where = f", number {place[0] + 1}," if place and len(names) == 1 else ""
-        given = repr(float(values[tuple(bad[0])]))
-        message = (
-            f"row {row + 1}{where} of column {name!r} is {given}: need {_NUMBERS}. "
-            "Remove or correct that row."
-        )
-        raise refused(message, field=field, given=given, allowed=_NUMBERS)
+    try:
+        chosen, parts = _READERS[kind](file, choice, max_rows)
+        x, y = side_by_side(chosen, parts)
+        check_values(chosen, x, y)
+    except RefusedColumnsError as error:
+        raise refused(str(error), field=error.field, given=error.given, allowed=error.allowed) from None
+    return Columns(x, y, chosen.x, chosen.y)
 
 
 def _check_size(n_rows: int, max_rows: int, n_numbers: int = 0) -> None:
@@ -87,31 +72,7 @@ def _check_size(n_rows: int, max_rows: int, n_numbers: int = 0) -> None:
         raise RefusedError(message, code="limit_exceeded", errors=[entry])
 
 
-def _columns_of(chosen: Chosen, parts: list[Values]) -> Columns:
-    """Columns side by side: one of them is a column, several are rows of a vector each."""
-    roles = [field for field, _ in chosen.roles]
-    first = len(parts[0])
-    for (field, name), part in zip(chosen.roles, parts, strict=True):
-        if len(part) != first:
-            raise refused(
-                f"{chosen.x[0]!r} has {first} entries and {name!r} has {len(part)}: need as many of each.",
-                field=field,
-                given=f"{len(part)} entries",
-                allowed=f"{first} entries, as many as {chosen.x[0] if field == 'x' else 'x'} has",
-            )
-    x, y = (
-        _joined([part for role, part in zip(roles, parts, strict=True) if role == field])
-        for field in ("x", "y")
-    )
-    return Columns(x, y, chosen.x, chosen.y)
-
-
-def _joined(parts: list[Values]) -> Values:
-    whole: Values = parts[0] if len(parts) == 1 else np.column_stack(parts)
-    return whole[:, 0] if whole.ndim == 2 and whole.shape[1] == 1 else whole
-
-
-def _read_csv(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
+def _read_csv(file: BinaryIO, choice: Choice, max_rows: int) -> Parts:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         return _parse_csv(csv.reader(text, strict=True), choice, max_rows)
@@ -130,81 +91,37 @@ def _read_csv(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
         text.detach()
 
 
-def _parse_csv(lines: Iterable[list[str]], choice: Choice, max_rows: int) -> Columns:
+def _parse_csv(lines: Iterable[list[str]], choice: Choice, max_rows: int) -> Parts:
     rows = ((number, row) for number, row in enumerate(lines, start=1) if row)
     first = next(rows, None)
-    if first is None:
-        allowed = "a header line and at least two rows of numbers"
-        raise refused(f"the file is empty: need {allowed}.", given="an empty file", allowed=allowed)
-    names = [name.strip() for name in first[1]]
-    if all(_number(name) is not None for name in names):
-        allowed = "a header line with the names of the columns, as in x,y"
-        raise refused(
-            f"the first line holds numbers: need {allowed}.", given=short(",".join(names)), allowed=allowed
-        )
-    if len(names) == 1:
-        raise refused(
-            f"the header line {short(names[0])!r} holds one column: need at least two, "
-            "which must be separated by commas, with a point in decimal numbers.",
-            given=short(names[0]),
-            allowed="two columns or more, separated by commas",
-        )
-    chosen = choose(names, choice)
-    columns = [_Column(field, name) for field, name in chosen.roles]
-    places = [names.index(column.name) for column in columns]
-    values: list[list[float]] = [[] for _ in columns]
+    names = header_of(None if first is None else first[1])
+    chosen = choose(names, choice.x, choice.y)
+    places = [names.index(name) for _, name in chosen.roles]
+    values: list[list[float]] = [[] for _ in places]
     for number, row in rows:
-        if len(row) != len(names):
-            raise refused(
-                f"line {number} has {len(row)} cells and the header {len(names)}: need as many in each line. "
-                "Is the file complete?",
-                given=f"{len(row)} cells",
-                allowed=f"{len(names)} cells in each line, separated by commas",
-            )
-        for column, place, numbers in zip(columns, places, values, strict=True):
-            numbers.append(_cell(column, number, row[place]))
-        _check_size(len(values[0]), max_rows, len(values[0]) * len(columns))
-    return _columns_of(chosen, [np.array(numbers) for numbers in values])
+        check_cells(number, row, names)
+        for (field, name), place, numbers in zip(chosen.roles, places, values, strict=True):
+            numbers.append(cell_of(field, name, number, row[place]))
+        _check_size(len(values[0]), max_rows, len(values[0]) * len(places))
+    return chosen, [np.array(numbers) for numbers in values]
 
 
-def _cell(column: _Column, number: int, text: str) -> float:
-    value = _number(text)
-    if value is None or not math.isfinite(value):
-        given = short(text)
-        raise refused(
-            f"line {number}, column {column.name!r} is {given!r}: need a finite number. "
-            "Remove or correct that line.",
-            field=column.field,
-            given=given,
-            allowed="a finite number",
-        )
-    return value
-
-
-def _number(text: str) -> float | None:
-    # float() also reads digit separators ("1_000"), which no other reader of CSV takes for a number.
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
-
-
-def _read_npz(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
+def _read_npz(file: BinaryIO, choice: Choice, max_rows: int) -> Parts:
     try:
         with zipfile.ZipFile(file) as archive:
             members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
             names = [member.filename.removesuffix(".npy") for member in members]
-            chosen = choose(names, choice)
+            chosen = choose(names, choice.x, choice.y)
             parts = [
                 _read_member(archive, members[names.index(name)], _Column(field, name), max_rows)
                 for field, name in chosen.roles
             ]
             _check_size(len(parts[0]), max_rows, sum(part.size for part in parts))
-    except ServiceError:
+    except (ServiceError, RefusedColumnsError):
         raise
     except Exception as error:
         raise damaged("an NPZ archive", error, remedy="Write it with numpy.savez.") from error
-    return _columns_of(chosen, parts)
+    return chosen, parts
 
 
 def _read_member(
@@ -252,23 +169,23 @@ def _read_member(
     return numbers.reshape(shape, order="F" if is_fortran else "C")
 
 
-def _read_parquet(file: BinaryIO, choice: Choice, max_rows: int) -> Columns:
+def _read_parquet(file: BinaryIO, choice: Choice, max_rows: int) -> Parts:
     # Imported here, for it takes longer than all the rest of the service's start.
     import pyarrow.parquet as parquet
 
     try:
         source = parquet.ParquetFile(file)
         _check_size(source.metadata.num_rows, max_rows)
-        chosen = choose(source.schema_arrow.names, choice)
+        chosen = choose(source.schema_arrow.names, choice.x, choice.y)
         names = [name for _, name in chosen.roles]
         _check_size(source.metadata.num_rows, max_rows, _n_numbers(source.metadata, names))
         table = source.read(columns=[*names])
         parts = [_parquet_column(_Column(field, name), table.column(name)) for field, name in chosen.roles]
-    except ServiceError:
+    except (ServiceError, RefusedColumnsError):
         raise
     except Exception as error:
         raise damaged("a Parquet file", error, remedy="Upload the whole file.") from error
-    return _columns_of(chosen, parts)
+    return chosen, parts
 
 
 def _n_numbers(metadata: Any, names: list[str]) -> int:
@@ -312,7 +229,7 @@ def _rows_of_lists(column: _Column, content: Any, values: Values) -> Values:
     return values.reshape(len(content), lengths.pop())
 
 
-_READERS: dict[Format, Callable[[BinaryIO, Choice, int], Columns]] = {
+_READERS: dict[Format, Callable[[BinaryIO, Choice, int], Parts]] = {
     "csv": _read_csv,
     "npz": _read_npz,
     "parquet": _read_parquet,

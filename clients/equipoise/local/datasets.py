@@ -5,8 +5,9 @@ from typing import Any
 
 from equipoise.effects import Request
 from equipoise.errors import NotFoundError
-from equipoise.local.tables import Values, read_table
+from equipoise.local.tables import read_table
 from equipoise_solver.specs.dataset_columns import listed
+from equipoise_solver.specs.dataset_values import Values
 
 
 class DatasetShelf:

@@ -2,22 +2,23 @@
 
 import csv
 import io
-import math
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise.errors import ApiError, FieldError, MissingExtraError
-from equipoise_solver.specs.dataset_columns import Chosen, RefusedColumnsError, choose, short
-
-Values = NDArray[np.float64]
-# Beyond this the moments of the data (fourth powers) leave the range of the numbers.
-LARGEST_VALUE = 1e9
-NUMBERS = f"finite numbers of size at most {LARGEST_VALUE:.0e}"
+from equipoise_solver.specs.dataset_columns import Chosen, RefusedColumnsError, choose
+from equipoise_solver.specs.dataset_values import (
+    Values,
+    cell_of,
+    check_cells,
+    check_values,
+    header_of,
+    side_by_side,
+)
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ def read_table(body: bytes, kind: str, query: Mapping[str, str]) -> Columns:
     readers = {"text/csv": _read_csv, "application/x-npz": _read_npz}
     try:
         columns = readers.get(kind, _read_parquet)(body, query.get("x"), query.get("y"))
+        check_values(columns.chosen, columns.x, columns.y)
     except RefusedColumnsError as error:
         raise refused(error.field, str(error), given=error.given, allowed=error.allowed) from None
-    _check_columns(columns)
     return columns
 
 
@@ -68,56 +69,6 @@ def _damaged(what: str, error: Exception, *, remedy: str) -> ApiError:
     return _malformed(message, given=reason, allowed=f"{what}, whole")
 
 
-def _check_columns(columns: Columns) -> None:
-    for field, names, values in (("x", columns.chosen.x, columns.x), ("y", columns.chosen.y, columns.y)):
-        _check_values(field, names, values)
-    n_rows = len(columns.x)
-    if n_rows < 2:
-        message = f"{n_rows} rows of numbers: need at least 2."
-        raise refused("file", message, given=f"{n_rows} rows", allowed="at least 2 rows")
-    if not np.ptp(columns.x, axis=0).any():
-        given, allowed = repr(float(columns.x.flat[0])), "an input that takes at least two different values"
-        message = f"column {columns.chosen.x[0]!r} is constant ({given}): need {allowed}."
-        raise refused("x", message, given=f"{given} in every row", allowed=allowed)
-
-
-def _check_values(field: str, names: tuple[str, ...], values: Values) -> None:
-    with np.errstate(invalid="ignore"):
-        bad = np.argwhere(~(np.abs(values) <= LARGEST_VALUE))
-    if bad.size:
-        row, *place = bad[0].tolist()
-        name = names[place[0]] if place and len(names) > 1 else names[0]
-        where = f", number {place[0] + 1}," if place and len(names) == 1 else ""
-        given = repr(float(values[tuple(bad[0])]))
-        message = (
-            f"row {row + 1}{where} of column {name!r} is {given}: need {NUMBERS}. Remove or correct that row."
-        )
-        raise refused(field, message, given=given, allowed=NUMBERS)
-
-
-def _columns_of(chosen: Chosen, parts: list[Values]) -> Columns:
-    """Columns side by side: one of them is a column, several are rows of a vector each."""
-    roles = [field for field, _ in chosen.roles]
-    first = len(parts[0])
-    for (field, name), part in zip(chosen.roles, parts, strict=True):
-        if len(part) != first:
-            message = (
-                f"{chosen.x[0]!r} has {first} entries and {name!r} has {len(part)}: need as many of each."
-            )
-            allowed = f"{first} entries, as many as {chosen.x[0] if field == 'x' else 'x'} has"
-            raise refused(field, message, given=f"{len(part)} entries", allowed=allowed)
-    x, y = (
-        _joined([part for role, part in zip(roles, parts, strict=True) if role == field])
-        for field in ("x", "y")
-    )
-    return Columns(x, y, chosen)
-
-
-def _joined(parts: list[Values]) -> Values:
-    whole: Values = parts[0] if len(parts) == 1 else np.column_stack(parts)
-    return whole[:, 0] if whole.ndim == 2 and whole.shape[1] == 1 else whole
-
-
 def _read_csv(body: bytes, x: str | None, y: str | None) -> Columns:
     try:
         lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
@@ -132,61 +83,15 @@ def _read_csv(body: bytes, x: str | None, y: str | None) -> Columns:
         reason = str(error).rstrip(".")
         message = f"the file is not CSV: {reason}. Is it complete?"
         raise _malformed(message, given=reason, allowed="CSV in UTF-8") from None
-    names = _header(rows)
+    names = header_of(rows[0][1] if rows else None)
     chosen = choose(names, x, y)
     places = [names.index(name) for _, name in chosen.roles]
     columns: list[list[float]] = [[] for _ in places]
     for number, row in rows[1:]:
-        if len(row) != len(names):
-            raise refused(
-                "file",
-                f"line {number} has {len(row)} cells and the header {len(names)}: need as many in each line. "
-                "Is the file complete?",
-                given=f"{len(row)} cells",
-                allowed=f"{len(names)} cells in each line, separated by commas",
-            )
+        check_cells(number, row, names)
         for (field, name), place, column in zip(chosen.roles, places, columns, strict=True):
-            column.append(_cell(field, name, number, row[place]))
-    return _columns_of(chosen, [np.array(column) for column in columns])
-
-
-def _header(rows: Sequence[tuple[int, list[str]]]) -> list[str]:
-    """Names of the columns of a CSV file, from its first line that is not empty."""
-    if not rows:
-        allowed = "a header line and at least two rows of numbers"
-        raise refused("file", f"the file is empty: need {allowed}.", given="an empty file", allowed=allowed)
-    names = [name.strip() for name in rows[0][1]]
-    if all(_number(name) is not None for name in names):
-        allowed = "a header line with the names of the columns, as in x,y"
-        message = f"the first line holds numbers: need {allowed}."
-        raise refused("file", message, given=short(",".join(names)), allowed=allowed)
-    if len(names) == 1:
-        message = (
-            f"the header line {short(names[0])!r} holds one column: need at least two, "
-            "which must be separated by commas, with a point in decimal numbers."
-        )
-        allowed = "two columns or more, separated by commas"
-        raise refused("file", message, given=short(names[0]), allowed=allowed)
-    return names
-
-
-def _cell(field: str, name: str, number: int, text: str) -> float:
-    value = _number(text)
-    if value is None or not math.isfinite(value):
-        given = short(text)
-        message = (
-            f"line {number}, column {name!r} is {given!r}: need a finite number. Remove or correct that line."
-        )
-        raise refused(field, message, given=given, allowed="a finite number")
-    return value
-
-
-def _number(text: str) -> float | None:
-    # float() also reads digit separators ("1_000"), which no other reader of CSV takes for a number.
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
+            column.append(cell_of(field, name, number, row[place]))
+    return Columns(*side_by_side(chosen, [np.array(column) for column in columns]), chosen)
 
 
 def _read_npz(body: bytes, x: str | None, y: str | None) -> Columns:
@@ -199,7 +104,7 @@ def _read_npz(body: bytes, x: str | None, y: str | None) -> Columns:
         raise
     except Exception as error:  # Damage raises whatever the bytes lead to.
         raise _damaged("an NPZ archive", error, remedy="Write it with numpy.savez.") from None
-    return _columns_of(chosen, parts)
+    return Columns(*side_by_side(chosen, parts), chosen)
 
 
 def _array(field: str, name: str, content: bytes) -> Values:
@@ -232,7 +137,7 @@ def _read_parquet(body: bytes, x: str | None, y: str | None) -> Columns:
         raise
     except Exception as error:  # Damage raises whatever the bytes lead to.
         raise _damaged("a Parquet file", error, remedy="Upload the whole file.") from None
-    return _columns_of(chosen, parts)
+    return Columns(*side_by_side(chosen, parts), chosen)
 
 
 def _arrow_column(field: str, name: str, content: Any) -> Values:

@@ -1,5 +1,6 @@
 """The networks: what maps an input vector to an output vector. W of layer i has the shape (out, in)."""
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
 from math import prod
 from typing import Annotated, Literal, Self
@@ -20,7 +21,7 @@ Widths = Annotated[tuple[Width, ...], AtLeast(2), Field(max_length=MAX_LAYERS + 
 Shape = tuple[int, ...]
 
 
-class NetworkPart(Part):
+class NetworkPart(Part, ABC):
     """Base of the networks: the shapes of their parameters, and the loss.
 
     Losses are averages over the samples, without a factor 1/2.
@@ -30,19 +31,19 @@ class NetworkPart(Part):
     """"squared_error", "logistic" (labels 0, 1) or "cross_entropy" (label: number of the class)."""
 
     @property
+    @abstractmethod
     def n_inputs(self) -> int:
         """Numbers in an input."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def n_outputs(self) -> int:
         """Numbers in an output."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def shapes(self) -> dict[str, Shape]:
         """Names and shapes of the parameters, in order."""
-        raise NotImplementedError
 
     @property
     def n_parameters(self) -> int:
@@ -118,27 +119,12 @@ class Mlp(Layered):
         return _layers(self.widths, bias=self.bias)
 
 
-class MatrixFactorization(NetworkPart):
+class MatrixFactorization(Layered):
     """A matrix as a product, f(x) = W2 W1 x; parameters W1 (rank x in), W2 (out x rank)."""
 
     kind: Literal["matrix_factorization"] = "matrix_factorization"
     widths: tuple[Width, Width, Width]
     """Numbers in the input, rank, numbers in the output."""
-
-    @property
-    def n_inputs(self) -> int:
-        """Numbers in an input."""
-        return self.widths[0]
-
-    @property
-    def n_outputs(self) -> int:
-        """Numbers in an output."""
-        return self.widths[-1]
-
-    @property
-    def shapes(self) -> dict[str, Shape]:
-        """Names and shapes of the parameters, in order."""
-        return _layers(self.widths)
 
 
 class Attention(NetworkPart):
