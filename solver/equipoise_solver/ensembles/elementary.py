@@ -116,10 +116,8 @@ def fused_logarithm(x: Any) -> Any:
 
 
 @inlined
-def fused_exponential(x: Any) -> Any:
-    """`exponential` by fused multiply-adds, for |x| <= 700."""
-    k = floor(fma(x, LOG2_E, 0.5))
-    r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
+def relative_growth(r: Any) -> Any:
+    """(exp(r) - 1)/r for |r| <= ln(2)/2, by fused multiply-adds."""
     p = fma(_E13, r, _E12)
     p = fma(p, r, _E11)
     p = fma(p, r, _E10)
@@ -131,8 +129,15 @@ def fused_exponential(x: Any) -> Any:
     p = fma(p, r, _E4)
     p = fma(p, r, _E3)
     p = fma(p, r, _E2)
-    p = fma(p, r, _E1)
-    p = fma(p, r, _E0)
+    return fma(p, r, _E1)
+
+
+@inlined
+def fused_exponential(x: Any) -> Any:
+    """`exponential` by fused multiply-adds, for |x| <= 700."""
+    k = floor(fma(x, LOG2_E, 0.5))
+    r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
+    p = fma(relative_growth(r), r, _E0)
     return p * float_of(np.uint64((np.int64(np.int32(k)) + 1023) << _MANTISSA))
 
 

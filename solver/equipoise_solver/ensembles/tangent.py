@@ -10,14 +10,13 @@ import numpy as np
 
 from equipoise_solver.ensembles.compiled import inlined
 from equipoise_solver.ensembles.device import bits_of, float_of, fma, shift_left, single_of
-from equipoise_solver.ensembles.elementary import LN2_HIGH, LN2_LOW, LOG2_E
+from equipoise_solver.ensembles.elementary import LN2_HIGH, LN2_LOW, LOG2_E, relative_growth
 from equipoise_solver.ensembles.elementary_tables import EXP
 
 LARGEST_DECAY = 700.0
 """x from which 1 - exp(-x) counts as that of LARGEST_DECAY, which is 1."""
 LARGEST_ARGUMENT, LARGEST_SINGLE_ARGUMENT = 20.0, 10.0
 """|x| from which tanh(x) is 1 to the last bit, in float64 and in float32."""
-_, _E1, _E2, _E3, _E4, _E5, _E6, _E7, _E8, _E9, _E10, _E11, _E12, _E13 = EXP
 _F = np.float32
 _F1, _F2, _F3, _F4, _F5, _F6, _F7 = (_F(coefficient) for coefficient in EXP[1:8])
 _LOG2_E, _HALF, _UNITY, _TWO = _F(LOG2_E), _F(0.5), _F(1.0), _F(2.0)
@@ -33,20 +32,8 @@ def decay(x: Any) -> Any:
     x = x if x < LARGEST_DECAY else LARGEST_DECAY
     k = np.floor(fma(x, -LOG2_E, 0.5))
     r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, -x))
-    p = fma(_E13, r, _E12)
-    p = fma(p, r, _E11)
-    p = fma(p, r, _E10)
-    p = fma(p, r, _E9)
-    p = fma(p, r, _E8)
-    p = fma(p, r, _E7)
-    p = fma(p, r, _E6)
-    p = fma(p, r, _E5)
-    p = fma(p, r, _E4)
-    p = fma(p, r, _E3)
-    p = fma(p, r, _E2)
-    p = fma(p, r, _E1)
     power = float_of(np.uint64((np.int64(np.int32(k)) + 1023) << _MANTISSA))
-    return fma(-power, p * r, 1.0 - power)
+    return fma(-power, relative_growth(r) * r, 1.0 - power)
 
 
 @inlined

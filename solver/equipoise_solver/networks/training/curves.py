@@ -17,7 +17,7 @@ from equipoise_solver.ensembles.device import (
     shift_left,
     single_of,
 )
-from equipoise_solver.ensembles.elementary import LN2_HIGH, LN2_LOW, LOG2_E
+from equipoise_solver.ensembles.elementary import LN2_HIGH, LN2_LOW, LOG2_E, relative_growth
 
 LINEAR, RELU, LEAKY_RELU, TANH, SIGMOID, SILU = range(6)
 CURVES: dict[str, int] = {
@@ -31,8 +31,6 @@ CURVES: dict[str, int] = {
 """Activations that the compiled kernel knows, and their codes; others go through torch."""
 
 # Taylor's series of (exp(r) - 1)/r on |r| <= ln(2)/2 is exact to 1e-17 with 13 terms and to 2e-8 with 7.
-_E1, _E2, _E3, _E4, _E5, _E6, _E7 = (1.0 / math.factorial(k) for k in range(1, 8))
-_E8, _E9, _E10, _E11, _E12, _E13 = (1.0 / math.factorial(k) for k in range(8, 14))
 _F = np.float32
 _S1, _S2, _S3, _S4, _S5, _S6, _S7 = (_F(1.0 / math.factorial(k)) for k in range(1, 8))
 # Adding these rounds to a whole number, which the low bits then hold.
@@ -52,18 +50,7 @@ def _double_decay(x: Any) -> Any:
     shifted = fma(x, LOG2_E, _WHOLE)
     k = shifted - _WHOLE
     r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
-    p = fma(_E13, r, _E12)
-    p = fma(p, r, _E11)
-    p = fma(p, r, _E10)
-    p = fma(p, r, _E9)
-    p = fma(p, r, _E8)
-    p = fma(p, r, _E7)
-    p = fma(p, r, _E6)
-    p = fma(p, r, _E5)
-    p = fma(p, r, _E4)
-    p = fma(p, r, _E3)
-    p = fma(p, r, _E2)
-    p = fma(p, r, _E1) * r
+    p = relative_growth(r) * r
     scale = float_of(np.uint64((bits_of(shifted) + _BIAS) << _MANTISSA))
     return fma(scale, p, scale - 1.0)
 
