@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from equipoise_service.chunks import Prepare
-from equipoise_service.deps import check_token, open_resources
+from equipoise_service.deps import identify, open_resources
 from equipoise_service.docs_page import install_docs_page
 from equipoise_service.middleware import RequestMiddleware
 from equipoise_service.problems import MEDIA_TYPE, Problem, install_error_handlers
@@ -25,10 +25,12 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     for status, text in {
         400: "The request cannot be read.",
         401: "A valid token is needed.",
+        403: "The token does not allow this.",
         404: "There is no such thing.",
         409: "The right request at the wrong moment.",
         413: "The body is too large.",
         415: "The content type is not read here.",
+        429: "Too much at once: try again after the seconds of Retry-After.",
         422: "The request makes no sense, or is beyond the limits.",
         500: "The service failed.",
         503: "Try again later.",
@@ -76,7 +78,7 @@ def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> Fast
     )
     app.state.settings = settings
     for router in (solve.router, jobs.router, datasets.router, operations.router):
-        app.include_router(router, prefix="/v1", dependencies=[Depends(check_token)])
+        app.include_router(router, prefix="/v1", dependencies=[Depends(identify)])
     app.include_router(operations.health_router)
     install_docs_page(app)
     app.add_middleware(RequestMiddleware)

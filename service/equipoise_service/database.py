@@ -1,100 +1,14 @@
-"""The database: SQLite or PostgreSQL through SQLAlchemy core, our tables, migrations that only go forward."""
+"""The database: SQLite or PostgreSQL through SQLAlchemy core; its clock, and inserts that may find a row."""
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-
-# PostgreSQL sessions that migrate at the same time wait for this advisory lock (an arbitrary fixed number).
-_MIGRATION_LOCK = 0x45515550
-
-metadata = sa.MetaData()
-
-jobs = sa.Table(
-    "equipoise_jobs",
-    metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("content_id", sa.String(64), nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("task", sa.String(32), nullable=False),
-    sa.Column("spec", sa.Text, nullable=False),
-    sa.Column("spec_hash", sa.String(64), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("queue", sa.String(32), nullable=False),
-    sa.Column("priority", sa.Integer, nullable=False),
-    sa.Column("timeout_seconds", sa.Float, nullable=False),
-    sa.Column("progress", sa.Float, nullable=False),
-    sa.Column("live", sa.Text, nullable=False),
-    sa.Column("worker", sa.String(160)),
-    sa.Column("seconds", sa.Float),
-    sa.Column("result", sa.String(64)),
-    sa.Column("error_code", sa.String(64)),
-    sa.Column("error_message", sa.Text),
-    sa.Column("submitted_at", sa.Float, nullable=False),
-    sa.Column("started_at", sa.Float),
-    sa.Column("finished_at", sa.Float),
-    sa.Column("updated_at", sa.Float, nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
-    sa.UniqueConstraint("content_id", "attempt"),
-    sa.Index("equipoise_jobs_newest", "submitted_at", "id"),
-    sa.Index("equipoise_jobs_status", "status", "updated_at"),
-)
-job_tags = sa.Table(
-    "equipoise_job_tags",
-    metadata,
-    sa.Column("job_id", sa.String(64), primary_key=True),
-    sa.Column("tag", sa.String(64), primary_key=True),
-    sa.Index("equipoise_job_tags_tag", "tag"),
-)
-idempotency_keys = sa.Table(
-    "equipoise_idempotency_keys",
-    metadata,
-    sa.Column("key", sa.String(255), primary_key=True),
-    sa.Column("body_hash", sa.String(64), nullable=False),
-    sa.Column("job_id", sa.String(64), nullable=False, index=True),
-    sa.Column("created_at", sa.Float, nullable=False),
-)
-datasets = sa.Table(
-    "equipoise_datasets",
-    metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("n_rows", sa.BigInteger, nullable=False),
-    sa.Column("x", sa.Text, nullable=False),
-    sa.Column("y", sa.Text, nullable=False),
-    sa.Column("bytes_stored", sa.BigInteger, nullable=False),
-    sa.Column("created_at", sa.Float, nullable=False),
-)
-workers = sa.Table(
-    "equipoise_workers",
-    metadata,
-    sa.Column("id", sa.String(160), primary_key=True),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("process_space", sa.Text, nullable=False),
-    sa.Column("process", sa.Text, nullable=False),
-    sa.Column("device", sa.String(32), nullable=False),
-    sa.Column("threads", sa.Integer, nullable=False),
-    sa.Column("queues", sa.Text, nullable=False),
-    sa.Column("version", sa.String(32), nullable=False),
-    sa.Column("started_at", sa.Float, nullable=False),
-    sa.Column("seen_at", sa.Float, nullable=False),
-    sa.Column("stopped_at", sa.Float),
-)
-schema_version = sa.Table(
-    "equipoise_schema_version", sa.MetaData(), sa.Column("version", sa.Integer, primary_key=True)
-)
-
-
-def _first_tables(connection: sa.Connection) -> None:
-    metadata.create_all(connection)
-
-
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first_tables,)
-"""Step n brings a database of version n to version n + 1. A later step spells out its own DDL."""
 
 
 def connect(url: str) -> sa.Engine:
@@ -122,36 +36,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _unixepoch(modifier: str) -> float | None:
     """SQLite's unixepoch('subsec'), [s] with milliseconds; null for other modifiers, as SQLite answers."""
     return round(time.time(), 3) if modifier == "subsec" else None
-
-
-def migrate(engine: sa.Engine) -> None:
-    """Bring our tables to the newest version; safe to call from many processes at once.
-
-    Raises:
-        RuntimeError: the database was written by a newer version of the service.
-    """
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    with engine.begin() as connection:
-        _lock(connection)
-        schema_version.create(connection, checkfirst=True)
-        version = connection.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0
-        if version > len(MIGRATIONS):
-            raise RuntimeError(
-                f"the database has schema version {version}: this service knows up to {len(MIGRATIONS)}. "
-                "Upgrade the service."
-            )
-        for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
-            step(connection)
-            connection.execute(schema_version.insert().values(version=number))
-
-
-def _lock(connection: sa.Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
 
 
 def database_now(engine: sa.Engine) -> sa.ColumnElement[float]:

@@ -3,16 +3,18 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from equipoise_service.database import datasets, insert_if_absent
+from equipoise_service.callers import Caller
+from equipoise_service.database import insert_if_absent
 from equipoise_service.dataset_arrays import Columns, content_id, load_arrays, pack
 from equipoise_service.store import Store, dataset_name
+from equipoise_service.tables import dataset_owners, datasets
+from equipoise_solver.solving import LoadDataset
 from equipoise_solver.specs.dataset_columns import listed
 
 DATASET_ID = re.compile(r"ds_[0-9a-f]{32}")
@@ -44,41 +46,57 @@ class DatasetLibrary:
         self._store = store
         self._clock = clock
 
-    def add(self, columns: Columns) -> tuple[Dataset, bool]:
-        """Store inputs and labels; the dataset under the names of this upload, and whether it is new."""
+    def add(self, columns: Columns, caller: Caller) -> tuple[Dataset, bool]:
+        """Store inputs and labels; the dataset, named as uploaded, and whether it is new to the owner."""
         dataset_id = content_id(columns.x, columns.y)
-        known = self.get(dataset_id)
-        if known is not None:
-            return replace(known, x=listed(columns.x_names), y=listed(columns.y_names)), False
-        content = pack(columns.x, columns.y)
-        # The file first: a row without a file would be a broken promise, a file without a row is only litter.
-        self._store.put(dataset_name(dataset_id), content)
-        row: dict[str, Any] = {
-            "id": dataset_id,
-            "n_rows": len(columns.x),
-            "x": listed(columns.x_names),
-            "y": listed(columns.y_names),
-            "bytes_stored": len(content),
-            "created_at": self._clock(),
-        }
-        with self._engine.begin() as connection:
-            is_new = insert_if_absent(connection, datasets, row)
-        return self.get(dataset_id) or Dataset(**row), is_new
-
-    def get(self, dataset_id: str) -> Dataset | None:
-        """The dataset with this id."""
-        if not DATASET_ID.fullmatch(dataset_id):
-            return None
-        with self._engine.connect() as connection:
-            row = (
-                connection.execute(sa.select(datasets).where(datasets.c.id == dataset_id)).mappings().first()
+        x, y = listed(columns.x_names), listed(columns.y_names)
+        known = self._find(dataset_id)
+        if known is None:
+            content = pack(columns.x, columns.y)
+            # The file first: a row without a file would be a broken promise, a file without a row is litter.
+            self._store.put(dataset_name(dataset_id), content)
+            known = Dataset(
+                id=dataset_id,
+                n_rows=len(columns.x),
+                bytes_stored=len(content),
+                created_at=self._clock(),
+                x=x,
+                y=y,
             )
+        owned = {"dataset_id": dataset_id, "owner": caller.user, "created_at": self._clock()}
+        with self._engine.begin() as connection:
+            insert_if_absent(connection, datasets, asdict(known))
+            is_new = insert_if_absent(connection, dataset_owners, owned)
+        return replace(known, x=x, y=y), is_new
+
+    def get(self, dataset_id: str, caller: Caller) -> Dataset | None:
+        """The dataset with this id, if the caller has uploaded it or is an admin."""
+        if not DATASET_ID.fullmatch(dataset_id) or not self._is_owned(dataset_id, caller):
+            return None
+        return self._find(dataset_id)
+
+    def loader(self, caller: Caller) -> LoadDataset:
+        """What maps the ids of the caller's datasets to their inputs and labels."""
+
+        def load(dataset_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            if self.get(dataset_id, caller) is None:
+                raise KeyError(dataset_id)
+            return load_arrays(self._store, dataset_id)
+
+        return load
+
+    def _find(self, dataset_id: str) -> Dataset | None:
+        columns = [datasets.c[field.name] for field in fields(Dataset)]
+        query = sa.select(*columns).where(datasets.c.id == dataset_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
         return None if row is None else Dataset(**row)
 
-    def load(self, dataset_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Inputs and labels, each of shape (n,), or (n, k) for vectors.
-
-        Raises:
-            KeyError: there is no such dataset.
-        """
-        return load_arrays(self._store, dataset_id)
+    def _is_owned(self, dataset_id: str, caller: Caller) -> bool:
+        if caller.is_admin:
+            return True
+        query = sa.select(dataset_owners.c.owner).where(
+            dataset_owners.c.dataset_id == dataset_id, dataset_owners.c.owner == caller.user
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None

@@ -1,9 +1,9 @@
 """What handlers are given: the resources of the application, and who is asking."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import anyio
@@ -11,13 +11,15 @@ import sqlalchemy as sa
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from equipoise_service.callers import LOCAL, Caller, Scope
 from equipoise_service.chunks import Prepare
-from equipoise_service.database import connect, migrate
+from equipoise_service.database import connect
 from equipoise_service.datasets import DatasetLibrary
 from equipoise_service.engine import JobQueue, migrate_engine
 from equipoise_service.errors import MalformedError
 from equipoise_service.job_service import JobService
 from equipoise_service.job_table import JobTable
+from equipoise_service.migrations import migrate
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store
 from equipoise_service.worker_table import WorkerTable
@@ -65,28 +67,61 @@ def get_resources(request: Request) -> Resources:
     return resources
 
 
-bearer = HTTPBearer(auto_error=False, description="The service's shared token, if it has one.")
+bearer = HTTPBearer(auto_error=False, description="A token of this service: `equipoise token create`.")
 
 
-def check_token(
+async def identify(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-) -> None:
-    """Let a request pass if the service has no token, or the request carries it.
+) -> Caller:
+    """Who sends a request, asked once per request.
 
     Raises:
         MalformedError: the token is missing or wrong.
     """
-    expected = request.app.state.settings.token
-    if expected is None:
-        return
-    given = "" if credentials is None else credentials.credentials
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        settings: Settings = request.app.state.settings
+        given = "" if credentials is None else credentials.credentials
+        request_id = str(getattr(request.state, "request_id", ""))
+        known = replace(authenticate(settings, given), request_id=request_id)
+        request.state.caller = known
+    return known
+
+
+def authenticate(settings: Settings, token: str) -> Caller:
+    """The caller that a token stands for.
+
+    Raises:
+        MalformedError: the token is missing or wrong.
+    """
+    if settings.token is None:
+        return LOCAL
     # Compared in constant time, so that its characters cannot be found one by one.
-    if not secrets.compare_digest(given.encode(), expected.get_secret_value().encode()):
+    if not secrets.compare_digest(token.encode(), settings.token.get_secret_value().encode()):
         raise MalformedError(
             "This service needs a token: send the header Authorization: Bearer TOKEN.",
             code="unauthorized",
             headers={"WWW-Authenticate": "Bearer"},
         )
+    return LOCAL
+
+
+def allow(scope: Scope) -> Callable[[Caller], Caller]:
+    """A dependency that lets a caller pass whose token has a scope."""
+
+    def check(caller: Annotated[Caller, Depends(identify)]) -> Caller:
+        if not caller.may(scope):
+            held = ", ".join(sorted(caller.scopes)) or "none"
+            raise MalformedError(
+                f"This takes a token with the scope {scope!r}; yours has {held}: ask an admin for one.",
+                code="forbidden",
+            )
+        return caller
+
+    return check
 
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
+ReaderDep = Annotated[Caller, Depends(allow("read"))]
+SubmitterDep = Annotated[Caller, Depends(allow("submit"))]
+AdminDep = Annotated[Caller, Depends(allow("admin"))]

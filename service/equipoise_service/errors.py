@@ -1,7 +1,7 @@
 """Errors of the service: one class per kind of answer, one stable code per reason.
 
 ServiceError
-├── MalformedError       400, 401, 413, 415: the request cannot be read or may not be made
+├── MalformedError       400, 401, 403, 413, 415, 429: the request cannot be read or may not be made
 ├── NotFoundError        404
 ├── ConflictError        409: right request, wrong moment
 ├── RefusedError         422: understood, but it makes no sense or is beyond the limits
@@ -27,6 +27,7 @@ REASONS: dict[str, Reason] = {
     "malformed_upload": Reason(400, "The upload cannot be read"),
     "malformed_request": Reason(400, "The request cannot be read"),
     "unauthorized": Reason(401, "A valid token is needed"),
+    "forbidden": Reason(403, "The token does not allow this"),
     "not_found": Reason(404, "There is no such page"),
     "job_not_found": Reason(404, "There is no such job"),
     "dataset_not_found": Reason(404, "There is no such dataset"),
@@ -35,6 +36,8 @@ REASONS: dict[str, Reason] = {
     "job_finished": Reason(409, "The job has already finished"),
     "job_has_no_result": Reason(409, "The job ended without a result"),
     "body_too_large": Reason(413, "The body is too large"),
+    "rate_limited": Reason(429, "Too many requests"),
+    "too_many_jobs": Reason(429, "Too many jobs of yours wait"),
     "unsupported_media_type": Reason(415, "This content type is not read here"),
     "invalid_request": Reason(422, "The request does not fit the API"),
     "invalid_spec": Reason(422, "The spec makes no sense"),

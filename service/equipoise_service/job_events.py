@@ -7,6 +7,7 @@ import anyio
 from anyio import to_thread
 from pydantic import BaseModel
 
+from equipoise_service.callers import Caller
 from equipoise_service.errors import NotFoundError
 from equipoise_service.job_service import JobService
 from equipoise_service.job_table import Job
@@ -20,18 +21,18 @@ HEARTBEAT_S = 10.0
 _EVENTS = ("status", "progress", "end")
 
 
-async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
+async def wait_for_end(jobs: JobService, caller: Caller, job: Job, wait_s: float) -> Job:
     """The job at its end, or as it is after `wait_s` seconds."""
     with anyio.move_on_after(wait_s):
         delay_s = FIRST_LOOK_S
         while not job.is_final:
             await anyio.sleep(delay_s)
             delay_s = min(1.5 * delay_s, LOOK_EVERY_S)
-            job = await to_thread.run_sync(jobs.get, job.id)
+            job = await to_thread.run_sync(jobs.get, job.id, caller)
     return job
 
 
-async def stream(jobs: JobService, job: Job) -> AsyncIterator[str]:
+async def stream(jobs: JobService, caller: Caller, job: Job) -> AsyncIterator[str]:
     """The events of a job, from its present state to its end.
 
     Events are `status` (data {"status"}), `progress` (data {"progress", "live"}) and `end` (data the job).
@@ -60,7 +61,7 @@ async def stream(jobs: JobService, job: Job) -> AsyncIterator[str]:
         await anyio.sleep(delay_s)
         delay_s = min(1.5 * delay_s, LOOK_EVERY_S)
         try:
-            job = await to_thread.run_sync(jobs.get, job.id)
+            job = await to_thread.run_sync(jobs.get, job.id, caller)
         except NotFoundError:  # Finished and forgotten between two looks.
             return
 

@@ -8,7 +8,9 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from equipoise_service.database import idempotency_keys, insert_if_absent, job_tags, jobs
+from equipoise_service.callers import LOCAL_USER
+from equipoise_service.database import insert_if_absent
+from equipoise_service.tables import idempotency_keys, job_tags, jobs
 
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -52,6 +54,14 @@ class Job:
     finished_at: float | None
     updated_at: float
     revision: int
+    owner: str = LOCAL_USER
+    answer_key: str = ""
+    cost_path_steps: float | None = None
+    cost_memory_bytes: float | None = None
+    cost_seconds: float | None = None
+    n_shards: int = 1
+    request_id: str | None = None
+    trace_parent: str | None = None
     tags: tuple[str, ...] = ()
 
     @property
@@ -62,7 +72,12 @@ class Job:
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a job starts from."""
+    """What a job starts from.
+
+    Attributes:
+        content_id: made of spec, solver and owner: the same ones are the same job.
+        answer_key: made of spec and solver: the same ones have the same result.
+    """
 
     content_id: str
     task: str
@@ -72,6 +87,14 @@ class NewJob:
     priority: int
     timeout_seconds: float
     tags: tuple[str, ...]
+    owner: str
+    answer_key: str
+    cost_path_steps: float | None = None
+    cost_memory_bytes: float | None = None
+    cost_seconds: float | None = None
+    n_shards: int = 1
+    request_id: str | None = None
+    trace_parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +117,17 @@ class JobTable:
         self.engine = engine
         self._clock = clock
 
-    def insert(self, connection: sa.Connection, new: NewJob, attempt: int) -> str | None:
-        """Add a queued job; None if that attempt exists already."""
+    def insert(
+        self, connection: sa.Connection, new: NewJob, attempt: int, *, answer: Job | None = None
+    ) -> str | None:
+        """Add a queued job, or one that has its answer already; None if that attempt exists already.
+
+        Args:
+            connection: in a transaction.
+            new: the job.
+            attempt: 1 for the first with this content.
+            answer: a succeeded job with the same answer key.
+        """
         now = self._clock()
         job_id = job_id_of(new.content_id, attempt)
         row = {
@@ -114,7 +146,25 @@ class JobTable:
             "submitted_at": now,
             "updated_at": now,
             "revision": 1,
+            "owner": new.owner,
+            "answer_key": new.answer_key,
+            "cost_path_steps": new.cost_path_steps,
+            "cost_memory_bytes": new.cost_memory_bytes,
+            "cost_seconds": new.cost_seconds,
+            "n_shards": new.n_shards,
+            "request_id": new.request_id,
+            "trace_parent": new.trace_parent,
         }
+        if answer is not None:
+            row |= {
+                "status": "succeeded",
+                "progress": 1.0,
+                "live": json.dumps(dict(answer.live)),
+                "result": answer.result,
+                "seconds": answer.seconds,
+                "started_at": now,
+                "finished_at": now,
+            }
         return job_id if insert_if_absent(connection, jobs, row) else None
 
     def add_tags(self, connection: sa.Connection, job_id: str, tags: Iterable[str]) -> None:
@@ -127,11 +177,20 @@ class JobTable:
     def get(self, job_id: str) -> Job | None:
         """The job with this id."""
         with self.engine.connect() as connection:
-            return self._one(connection, jobs.c.id == job_id)
+            return self.find(connection, job_id)
+
+    def find(self, connection: sa.Connection, job_id: str) -> Job | None:
+        """The job with this id, within a transaction."""
+        return self._one(connection, jobs.c.id == job_id)
 
     def latest_attempt(self, connection: sa.Connection, content_id: str) -> Job | None:
         """The newest job with this content."""
         return self._one(connection, jobs.c.content_id == content_id)
+
+    def answered(self, connection: sa.Connection, new: NewJob) -> Job | None:
+        """A succeeded job of the same spec by the same solver, whoever asked for it."""
+        same = sa.and_(jobs.c.answer_key == new.answer_key, jobs.c.status == "succeeded")
+        return self._one(connection, same)
 
     def by_idempotency_key(self, connection: sa.Connection, key: str) -> tuple[str, str] | None:
         """Hash of the request and id of the job that a key belongs to."""
@@ -147,9 +206,11 @@ class JobTable:
         row = {"key": key, "body_hash": body_hash, "job_id": job_id, "created_at": self._clock()}
         return insert_if_absent(connection, idempotency_keys, row)
 
-    def n_unfinished(self, connection: sa.Connection) -> int:
-        """Number of jobs that are queued, running or cancelling."""
+    def n_unfinished(self, connection: sa.Connection, *, owner: str | None = None) -> int:
+        """Number of jobs, all or of one owner, that are queued, running or cancelling."""
         query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.status.in_(UNFINISHED))
+        if owner is not None:
+            query = query.where(jobs.c.owner == owner)
         return connection.scalar(query) or 0
 
     def counts(self) -> dict[str, int]:
@@ -176,10 +237,18 @@ class JobTable:
             return connection.scalar(query) or 0
 
     def newest(
-        self, *, status: Status | None = None, tag: str | None = None, after: Page | None = None, limit: int
+        self,
+        *,
+        owner: str | None = None,
+        status: Status | None = None,
+        tag: str | None = None,
+        after: Page | None = None,
+        limit: int,
     ) -> list[Job]:
-        """Jobs from the newest to the oldest."""
+        """Jobs, all or of one owner, from the newest to the oldest."""
         query = sa.select(jobs).order_by(jobs.c.submitted_at.desc(), jobs.c.id.desc()).limit(limit)
+        if owner is not None:
+            query = query.where(jobs.c.owner == owner)
         if status is not None:
             query = query.where(jobs.c.status == status)
         if tag is not None:

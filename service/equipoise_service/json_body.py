@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from equipoise_service.deps import bearer, check_token
+from equipoise_service.deps import bearer, identify
 from equipoise_service.errors import MalformedError, blame, sentence
 
 # So much of a body that cannot be read is echoed.
@@ -59,7 +59,7 @@ class JsonRoute(APIRoute):
 
         async def handle_json(request: Request) -> Response:
             # The framework reads the body before it asks who sends it; strangers' bodies are not read.
-            check_token(request, await bearer(request))
+            await identify(request, await bearer(request))
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handle_json

@@ -12,8 +12,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from equipoise_service.database import connect, migrate
+from equipoise_service.database import connect
 from equipoise_service.errors import SettingsError, sentence
+from equipoise_service.migrations import migrate
 from equipoise_service.settings import PREFIX, Settings, shown
 from equipoise_service.store import Store
 

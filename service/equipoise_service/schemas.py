@@ -78,6 +78,8 @@ class JobView(View):
     """Where it is in its life."""
     task: str
     """Task of its spec."""
+    owner: str
+    """User that submitted it."""
     spec_hash: str
     """SHA-256 of the canonical JSON of its spec."""
     progress: float
@@ -215,6 +217,7 @@ def job_view(job: Job, queue_position: int | None) -> JobView:
         id=job.id,
         status=job.status,
         task=job.task,
+        owner=job.owner,
         spec_hash=job.spec_hash,
         progress=job.progress,
         queue_position=queue_position,

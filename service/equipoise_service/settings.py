@@ -45,14 +45,20 @@ class Settings(BaseSettings):
     """Port the API listens on; 0 picks a free one."""
     token: SecretStr | None = None
     """Shared secret that requests must carry as `Authorization: Bearer`; needed beyond this machine."""
-    device: Literal["auto", "cpu"] = "auto"
-    """Device a worker computes on."""
+    api_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes of the API that `serve` and `api` run behind one port."""
+    device: str = "auto"
+    """Device a worker computes on: cpu, cuda:N, auto (a card if there is one), or all (a worker each)."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Threads a worker computes with; default: the processors it may use."""
     queues: Annotated[tuple[QueueName, ...], NoDecode, Field(min_length=1)] = QUEUES
     """Queues a worker serves, separated by commas."""
     chunk_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     """Aim for the computing between two checkpoints, [s]."""
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """Longest time a worker that is told to end takes to finish its chunk, [s]."""
+    shard_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """An ensemble that would take one worker longer is cut into shards of about this, [s]."""
     heartbeat_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     """Time between two signs of life of a worker, [s]."""
     heartbeat_ttl_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
@@ -71,10 +77,24 @@ class Settings(BaseSettings):
     """Longest run of a job and default of `timeout_seconds`, [s]."""
     max_unfinished_jobs: Annotated[int, Field(ge=1)] = 10_000
     """Most jobs queued or running at a time."""
+    max_unfinished_jobs_per_user: Annotated[int, Field(ge=1)] = 2_000
+    """Most jobs of one user queued or running at a time."""
+    max_running_jobs_per_user: Annotated[int, Field(ge=1)] | None = None
+    """Most jobs of one user running at a time on one kind of device; default: no such cap."""
+    max_requests_per_second: Annotated[float, Field(gt=0)] = 200.0
+    """Requests of one user that each API process answers in the long run, [1/s]."""
+    max_request_burst: Annotated[int, Field(ge=1)] = 1_000
+    """Requests of one user that an API process answers at once, before that rate holds."""
+    retention_days: Annotated[float, Field(gt=0)] | None = None
+    """Age at which finished jobs and unused datasets are removed, [days]; default: never."""
+    retention_bytes: Annotated[float, Field(gt=0)] | None = None
+    """Size of the store above which the results used longest ago are removed, [bytes]; default: never."""
     max_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 60.0
     """Longest wait that `Prefer: wait` may ask for, [s]."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged to stderr."""
+    log_format: Literal["text", "json"] = "text"
+    """How it is logged: lines for people, or one JSON object a line."""
 
     @field_validator("queues", mode="before")
     @classmethod
@@ -92,6 +112,13 @@ class Settings(BaseSettings):
             raise ValueError("need a URL such as postgresql://user:password@host/database") from error
         if backend not in ("sqlite", "postgres", "postgresql"):
             raise ValueError("need a URL that starts with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _is_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|all|cuda:[0-9]{1,3}", value):
+            raise ValueError("need 'auto', 'cpu', 'all' or 'cuda:N' with a number N")
         return value
 
     @field_validator("token")

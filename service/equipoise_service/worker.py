@@ -5,9 +5,10 @@ import threading
 from collections.abc import Sequence
 
 from equipoise_service.chunks import SOLVER
-from equipoise_service.database import connect, migrate
+from equipoise_service.database import connect
 from equipoise_service.engine import JobEngine, JobQueue, migrate_engine
 from equipoise_service.job_table import JobTable
+from equipoise_service.migrations import migrate
 from equipoise_service.runner import JobRunner, RunnerOptions, out_of_time
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store, checkpoint_folder

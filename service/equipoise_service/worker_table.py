@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from equipoise_service.database import database_now, workers
+from equipoise_service.database import database_now
 from equipoise_service.processes import host_name, is_process_alive, process_name, process_space
 from equipoise_service.settings import Settings
+from equipoise_service.tables import workers
 from equipoise_solver.version import __version__
 
 

@@ -21,9 +21,9 @@ from tests.support.postgres import new_database
 from tests.support.servers import clean_environment, descendants, wait_until, wait_until_gone
 
 from equipoise_service.app import create_app
-from equipoise_service.database import workers
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store
+from equipoise_service.tables import workers
 from equipoise_service.worker import Worker
 
 pytestmark = pytest.mark.slow

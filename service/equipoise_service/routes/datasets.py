@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from equipoise_service.dataset_columns import LONGEST_CHOICE, Choice
 from equipoise_service.dataset_upload import receive
-from equipoise_service.deps import ResourcesDep
+from equipoise_service.deps import ReaderDep, ResourcesDep, SubmitterDep
 from equipoise_service.errors import NotFoundError
 from equipoise_service.schemas import DatasetView, dataset_view
 
@@ -40,6 +40,7 @@ _BODY = {
 async def upload(
     request: Request,
     resources: ResourcesDep,
+    caller: SubmitterDep,
     x: Annotated[
         str | None, Query(max_length=LONGEST_CHOICE, description=f"Name of the column of inputs{_MANY}.")
     ] = None,
@@ -53,7 +54,7 @@ async def upload(
 ) -> Response:
     """Upload pairs (x, y) as CSV, NPZ or Parquet; the same numbers are stored once."""
     columns = await receive(request, Choice(x, y), format, resources.settings)
-    dataset, is_new = await to_thread.run_sync(resources.library.add, columns)
+    dataset, is_new = await to_thread.run_sync(resources.library.add, columns, caller)
     headers = {"Location": f"/v1/datasets/{dataset.id}"}
     body = dataset_view(dataset).model_dump_json()
     return Response(body, 201 if is_new else 200, headers, "application/json")
@@ -63,9 +64,10 @@ async def upload(
 def get_dataset(
     dataset_id: Annotated[str, Path(max_length=100, description="Id of the dataset.")],
     resources: ResourcesDep,
+    caller: ReaderDep,
 ) -> DatasetView:
     """Show what is known of a dataset."""
-    dataset = resources.library.get(dataset_id)
+    dataset = resources.library.get(dataset_id, caller)
     if dataset is None:
         raise NotFoundError(
             f"There is no dataset {dataset_id!r}: upload it to POST /v1/datasets.", code="dataset_not_found"

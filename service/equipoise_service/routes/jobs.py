@@ -6,14 +6,15 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from equipoise_service.deps import Resources, ResourcesDep
+from equipoise_service.callers import USER_PATTERN
+from equipoise_service.deps import ReaderDep, Resources, ResourcesDep, SubmitterDep
 from equipoise_service.job_events import stream, wait_for_end
-from equipoise_service.job_service import Submission
 from equipoise_service.job_table import Job, Status
 from equipoise_service.json_body import JsonRoute
 from equipoise_service.preferences import wanted_wait
 from equipoise_service.schemas import TAG_PATTERN, JobPage, JobRequest, JobView, job_view
 from equipoise_service.solution_bodies import pack_arrays, with_seconds
+from equipoise_service.submissions import Submission
 from equipoise_solver.specs import Solution
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
@@ -42,17 +43,20 @@ def _view(resources: Resources, job: Job) -> JobView:
 async def submit(
     body: JobRequest,
     resources: ResourcesDep,
+    caller: SubmitterDep,
     idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> Response:
     """Submit a spec; the same spec is the same job, computed once."""
-    submission = Submission(body.spec, body.priority, body.timeout_seconds, body.tags, idempotency_key)
+    submission = Submission(
+        body.spec, caller, body.priority, body.timeout_seconds, body.tags, idempotency_key
+    )
     job = await to_thread.run_sync(resources.jobs.submit, submission)
     headers = {"Location": f"/v1/jobs/{job.id}"}
     wait_s = wanted_wait(prefer, resources.settings.max_wait_seconds)
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s:g}"
-        job = await wait_for_end(resources.jobs, job, wait_s)
+        job = await wait_for_end(resources.jobs, caller, job, wait_s)
     view = await to_thread.run_sync(_view, resources, job)
     return _json(view, status_code=200 if job.is_final else 202, headers=headers)
 
@@ -60,32 +64,39 @@ async def submit(
 @router.get("")
 def list_jobs(
     resources: ResourcesDep,
+    caller: ReaderDep,
     status: Annotated[Status | None, Query(description="Only jobs of this status.")] = None,
+    owner: Annotated[
+        str | None, Query(pattern=USER_PATTERN, description="Only jobs of this user; for admins.")
+    ] = None,
     tag: Annotated[str | None, Query(pattern=TAG_PATTERN, description="Only jobs with this tag.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most jobs of a page.")] = 50,
     cursor: Annotated[
         str | None, Query(max_length=500, description="next_cursor of the page before.")
     ] = None,
 ) -> JobPage:
-    """List jobs, the newest first."""
-    jobs, next_cursor = resources.jobs.page(status=status, tag=tag, limit=limit, cursor=cursor)
+    """List your jobs, an admin everybody's, the newest first."""
+    jobs, next_cursor = resources.jobs.page(
+        caller, owner=owner, status=status, tag=tag, limit=limit, cursor=cursor
+    )
     return JobPage(jobs=[_view(resources, job) for job in jobs], next_cursor=next_cursor)
 
 
 @router.get("/{job_id}")
-def get_job(job_id: JobId, resources: ResourcesDep) -> JobView:
+def get_job(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> JobView:
     """Show one job."""
-    return _view(resources, resources.jobs.get(job_id))
+    return _view(resources, resources.jobs.get(job_id, caller))
 
 
 @router.get("/{job_id}/result", response_model=Solution)
 def get_result(
     job_id: JobId,
     resources: ResourcesDep,
+    caller: ReaderDep,
     if_none_match: Annotated[str | None, Header(description="ETag of the result you have.")] = None,
 ) -> Response:
     """Fetch the solution of a finished job; its ETag is the SHA-256 of what was computed."""
-    job = resources.jobs.get(job_id)
+    job = resources.jobs.get(job_id, caller)
     content = resources.jobs.result(job)
     headers = {"ETag": f'"{job.result}"', "Cache-Control": "private, max-age=0"}
     if if_none_match is not None and f'"{job.result}"' in if_none_match:
@@ -98,9 +109,9 @@ def get_result(
     response_class=Response,
     responses={200: {"content": {"application/x-npz": {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def get_arrays(job_id: JobId, resources: ResourcesDep) -> Response:
+def get_arrays(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> Response:
     """Fetch the arrays of a finished job as NPZ, under flat names such as `histogram.counts`."""
-    job = resources.jobs.get(job_id)
+    job = resources.jobs.get(job_id, caller)
     content = pack_arrays(resources.jobs.result(job))
     headers = {"Content-Disposition": f'attachment; filename="{job.id}.npz"', "ETag": f'"{job.result}-npz"'}
     return Response(content, media_type="application/x-npz", headers=headers)
@@ -111,23 +122,25 @@ def get_arrays(job_id: JobId, resources: ResourcesDep) -> Response:
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
-async def get_events(job_id: JobId, resources: ResourcesDep) -> StreamingResponse:
+async def get_events(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> StreamingResponse:
     """Follow a job: events `status`, `progress`, at last `end`; a new connection starts with the present."""
-    job = await to_thread.run_sync(resources.jobs.get, job_id)
+    job = await to_thread.run_sync(resources.jobs.get, job_id, caller)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream(resources.jobs, job), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        stream(resources.jobs, caller, job), media_type="text/event-stream", headers=headers
+    )
 
 
 @router.post("/{job_id}/cancel", status_code=202)
-def cancel(job_id: JobId, resources: ResourcesDep) -> JobView:
+def cancel(job_id: JobId, resources: ResourcesDep, caller: SubmitterDep) -> JobView:
     """Stop a job; a chunk that is being computed is interrupted within about two seconds."""
-    return _view(resources, resources.jobs.cancel(job_id))
+    return _view(resources, resources.jobs.cancel(job_id, caller))
 
 
 @router.delete("/{job_id}", status_code=204)
-def forget(job_id: JobId, resources: ResourcesDep) -> None:
+def forget(job_id: JobId, resources: ResourcesDep, caller: SubmitterDep) -> None:
     """Forget a finished job and its result."""
-    resources.jobs.forget(job_id)
+    resources.jobs.forget(job_id, caller)
 
 
 def _json(view: JobView, **options: Any) -> Response:

@@ -1,11 +1,11 @@
 """What a shared service must show: workers, limits, health."""
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 
-from equipoise_service.deps import ResourcesDep, check_token
+from equipoise_service.deps import ReaderDep, ResourcesDep
 from equipoise_service.engine import HIGHEST_PRIORITY
 from equipoise_service.errors import OverloadedError
 from equipoise_service.schemas import Health, Limits, WorkerList, worker_view
@@ -16,13 +16,13 @@ health_router = APIRouter(tags=["operations"])
 
 
 @router.get("/workers")
-def list_workers(resources: ResourcesDep) -> WorkerList:
+def list_workers(resources: ResourcesDep, _caller: ReaderDep) -> WorkerList:
     """List the workers."""
     return WorkerList(workers=[worker_view(worker) for worker in resources.workers.all()])
 
 
 @router.get("/limits")
-async def get_limits(resources: ResourcesDep) -> Limits:
+async def get_limits(resources: ResourcesDep, _caller: ReaderDep) -> Limits:
     """Show how much this service takes."""
     names = [name for name in Limits.model_fields if name != "max_priority"]
     return Limits(
@@ -30,8 +30,8 @@ async def get_limits(resources: ResourcesDep) -> Limits:
     )
 
 
-@health_router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(check_token)])
-def get_metrics(resources: ResourcesDep) -> PlainTextResponse:
+@health_router.get("/metrics", response_class=PlainTextResponse)
+def get_metrics(resources: ResourcesDep, _caller: ReaderDep) -> PlainTextResponse:
     """Show counters in the text format of Prometheus."""
     lines = ["# HELP equipoise_jobs Jobs by status.", "# TYPE equipoise_jobs gauge"]
     lines += [f'equipoise_jobs{{status="{name}"}} {count}' for name, count in resources.jobs.counts().items()]

@@ -3,7 +3,7 @@
 from anyio import to_thread
 from fastapi import APIRouter, Response
 
-from equipoise_service.deps import ResourcesDep
+from equipoise_service.deps import ResourcesDep, SubmitterDep
 from equipoise_service.job_service import timed
 from equipoise_service.json_body import JsonRoute
 from equipoise_service.schemas import SolveRequest
@@ -13,11 +13,11 @@ router = APIRouter(tags=["solve"], route_class=JsonRoute)
 
 
 @router.post("/solve", response_model=Solution)
-async def solve(body: SolveRequest, resources: ResourcesDep) -> Response:
+async def solve(body: SolveRequest, resources: ResourcesDep, caller: SubmitterDep) -> Response:
     """Solve a spec whose cost is small and bounded; others take a job (code `needs_job`)."""
 
     def compute() -> bytes:
-        solution, seconds = timed(lambda: resources.jobs.solve(body.spec))
+        solution, seconds = timed(lambda: resources.jobs.solve(body.spec, caller))
         content: bytes = solution.model_copy(update={"seconds": seconds}).model_dump_json().encode()
         return content
 
