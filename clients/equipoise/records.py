@@ -35,6 +35,7 @@ class JobRecord(Record):
     id: str
     status: JobStatus
     task: str = ""
+    owner: str = ""
     spec_hash: str = ""
     progress: float = 0.0
     queue_position: int | None = None

@@ -49,6 +49,7 @@ def job_state(status: str = "queued", **changes: Any) -> dict[str, Any]:
         "id": JOB_ID,
         "status": status,
         "task": "stationary",
+        "owner": "local",
         "spec_hash": "0" * 64,
         "progress": 1.0 if status == "succeeded" else 0.0,
         "queue_position": 0 if status == "queued" else None,

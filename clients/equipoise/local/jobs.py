@@ -52,6 +52,7 @@ class LocalJob:
             "id": self.id,
             "status": self.status,
             "task": self.work.spec.task,
+            "owner": "local",
             "spec_hash": self.spec_hash,
             "progress": self.progress,
             "queue_position": queue_position,
