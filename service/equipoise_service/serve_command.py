@@ -1,0 +1,95 @@
+"""Commands that run: `serve` (everything), `api`, `worker`; and `openapi`, which prints."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import threading
+
+from equipoise_service.command import Command, as_environment
+from equipoise_service.processes import die_with_parent, new_worker_id
+from equipoise_service.settings import Settings, check_exposure
+from equipoise_service.sockets import inherited_socket, listen
+
+_API = ("host", "port")
+_WORKER = ("device", "threads", "queues")
+_MODULE = "python -m equipoise_service"
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    from equipoise_service.probes import check_places
+    from equipoise_service.supervisor import serve
+
+    check_exposure(settings)
+    check_places(settings)
+    return serve(settings, environment={**os.environ, **as_environment(options)})
+
+
+def _run_api(settings: Settings, options: argparse.Namespace) -> int:
+    import uvicorn
+
+    from equipoise_service.app import create_app
+    from equipoise_service.probes import check_places
+
+    check_exposure(settings)
+    if options.parent is None:
+        check_places(settings)
+    else:  # The supervisor has looked.
+        die_with_parent(options.parent)
+    is_inherited = options.socket is not None
+    socket = inherited_socket(options.socket) if is_inherited else listen(settings.host, settings.port)
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Open event streams end when the process does.
+        timeout_graceful_shutdown=2,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    if not is_inherited:
+        logging.getLogger(__name__).info("API listens at %s:%d", *socket.getsockname()[:2])
+    uvicorn.Server(config).run(sockets=[socket])
+    return 0
+
+
+def _run_worker(settings: Settings, options: argparse.Namespace) -> int:
+    from equipoise_service.probes import check_places
+    from equipoise_service.worker import run_worker
+
+    if options.parent is None:
+        check_places(settings)
+    else:  # The supervisor has looked.
+        die_with_parent(options.parent)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_worker(settings, worker=options.id or new_worker_id(), replaces=options.replaces, stop=stop)
+    # All that counts is recorded; the running chunk is not worth waiting for, its job goes on elsewhere.
+    logging.shutdown()
+    os._exit(0)
+
+
+def _print_openapi(settings: Settings, _options: argparse.Namespace) -> int:
+    from equipoise_service.app import create_app
+
+    print(json.dumps(create_app(settings).openapi(), indent=1, sort_keys=True))  # noqa: T201
+    return 0
+
+
+def _declare_api(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+
+
+def _declare_worker(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--id", help=argparse.SUPPRESS)
+    parser.add_argument("--replaces", action="append", default=[], help=argparse.SUPPRESS)
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+
+
+SERVE = Command("serve", "run the API and one worker, and restart either if it dies", _serve, _API + _WORKER)
+API = Command("api", "run the API alone", _run_api, _API, _declare_api, prog=_MODULE)
+WORKER = Command("worker", "run one worker", _run_worker, _WORKER, _declare_worker)
+OPENAPI = Command("openapi", "print the OpenAPI document", _print_openapi, prog=_MODULE)
