@@ -15,6 +15,7 @@ from equipoise_solver.tasks.data import moments_of
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
 from equipoise_solver.tasks.escaping import escaping_note, sample_of
 from equipoise_solver.tasks.finite_step import describe_finite_step, finite_step_law
+from equipoise_solver.tasks.one_part import OnePart, check_part
 from equipoise_solver.tasks.stationary import describe_law, exact_law
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.theory import StationaryLaw
@@ -29,7 +30,7 @@ ROUNDING = 1e-9
 N_EQUAL_BINS = 400
 
 
-class CompareWork:
+class CompareWork(OnePart):
     """A `compare` spec, ready to be computed."""
 
     def __init__(self, spec: Compare, *, load_dataset: LoadDataset | None = None, device: str = CPU) -> None:
@@ -50,8 +51,9 @@ class CompareWork:
         """Path-steps and memory of the ensemble."""
         return cost_of(self._plan)
 
-    def begin(self) -> Checkpoint:
+    def begin(self, shard: tuple[int, int] | None = None) -> Checkpoint:
         """State before the first chunk."""
+        check_part(shard, self.n_shards)
         return ensembles.begin(self._plan)
 
     def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:

@@ -14,6 +14,7 @@ from equipoise_solver.tasks.diffusion_evolution import evolution
 from equipoise_solver.tasks.diffusion_laws import long_run_law, survival_law
 from equipoise_solver.tasks.diffusion_parts import Part, attempted, finite
 from equipoise_solver.tasks.diffusion_times import escape_time, passage_times, relaxation, splitting
+from equipoise_solver.tasks.one_part import AtOnce
 from equipoise_solver.tasks.work import Cost
 from equipoise_solver.version import __version__
 
@@ -21,7 +22,7 @@ QUICK_RATES, QUICK_STARTS = 6, 10
 """So many rates and distributions of passage times, at most, are answered on the spot."""
 
 
-class DiffusionWork:
+class DiffusionWork(AtOnce):
     """A `diffusion` spec, ready to be solved."""
 
     def __init__(self, spec: Diffusion) -> None:
@@ -43,14 +44,6 @@ class DiffusionWork:
         n_starts = 0 if passage is None else len(passage.start)
         is_quick = n_rates <= QUICK_RATES and n_starts <= QUICK_STARTS
         return Cost(path_steps=0.0, memory_bytes=5e8, is_quick=is_quick)
-
-    def begin(self) -> Checkpoint:
-        """Nothing is done before the first chunk."""
-        return Checkpoint(fraction=0.0)
-
-    def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
-        """There are no chunks: everything happens in `finish`."""
-        return Checkpoint(fraction=1.0)
 
     def finish(self, checkpoint: Checkpoint) -> DiffusionSolution:
         """Answer every part that can be."""

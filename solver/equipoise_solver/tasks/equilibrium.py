@@ -23,6 +23,7 @@ from equipoise_solver.tasks.networks import (
     size_of,
     source_of,
 )
+from equipoise_solver.tasks.one_part import AtOnce
 from equipoise_solver.tasks.one_thread import one_thread
 from equipoise_solver.tasks.symmetry_choice import (
     check_generators,
@@ -49,7 +50,7 @@ MOST_VERIFIED = 200_000
 """Parameters up to which declared symmetries are verified, with gradients at some tens of points."""
 
 
-class EquilibriumWork:
+class EquilibriumWork(AtOnce):
     """An `equilibrium` spec, ready to be solved."""
 
     def __init__(self, spec: Equilibrium, *, load_dataset: LoadDataset | None = None) -> None:
@@ -74,14 +75,6 @@ class EquilibriumWork:
             is_quick = is_bounded and work <= QUICK_FLOW_WORK and n_generators <= QUICK_FLOW_GENERATORS
         memory = 5e8 + 8.0 * size * (self._network.n_inputs + self._network.n_outputs) * 4
         return Cost(path_steps=0.0, memory_bytes=memory, is_quick=is_quick)
-
-    def begin(self) -> Checkpoint:
-        """Nothing is done before the first chunk."""
-        return Checkpoint(fraction=0.0)
-
-    def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
-        """There are no chunks: everything happens in `finish`."""
-        return Checkpoint(fraction=1.0)
 
     def finish(self, checkpoint: Checkpoint) -> EquilibriumSolution:
         """The equilibrium, numbers before and after, and the way there."""

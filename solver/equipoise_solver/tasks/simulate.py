@@ -5,11 +5,12 @@ from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles.devices import CPU, resolve_device
 from equipoise_solver.specs import Ensemble, Simulate, SimulateSolution, spec_hash
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
+from equipoise_solver.tasks.one_part import OnePart, check_part
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.version import __version__
 
 
-class SimulateWork:
+class SimulateWork(OnePart):
     """A `simulate` spec, ready to be computed."""
 
     def __init__(self, spec: Simulate, *, load_dataset: LoadDataset | None = None, device: str = CPU) -> None:
@@ -22,8 +23,9 @@ class SimulateWork:
         """Path-steps and memory of the ensemble."""
         return cost_of(self._plan)
 
-    def begin(self) -> Checkpoint:
+    def begin(self, shard: tuple[int, int] | None = None) -> Checkpoint:
         """State before the first chunk."""
+        check_part(shard, self.n_shards)
         return ensembles.begin(self._plan)
 
     def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:

@@ -21,6 +21,7 @@ from equipoise_solver.specs import (
     spec_hash,
 )
 from equipoise_solver.tasks.networks import Source, array_of, network_of, parameters_of, source_of
+from equipoise_solver.tasks.one_part import OnePart, check_part
 from equipoise_solver.tasks.one_thread import one_thread
 from equipoise_solver.tasks.schedules import schedule_of
 from equipoise_solver.tasks.work import Cost, LoadDataset
@@ -34,7 +35,7 @@ RESOLUTION, FEWEST_STEPS = 0.1, 200
 """A step of an SDE, chosen: this over the largest curvature, and at least so many steps."""
 
 
-class SimulateNetworkWork:
+class SimulateNetworkWork(OnePart):
     """A `simulate` spec with a network, ready to be computed."""
 
     def __init__(
@@ -66,8 +67,9 @@ class SimulateNetworkWork:
         steps = self._plan.path_steps * self._plan.work_per_step / MULTIPLICATIONS
         return Cost(path_steps=steps, memory_bytes=self._plan.memory_bytes, is_quick=False)
 
-    def begin(self) -> Checkpoint:
+    def begin(self, shard: tuple[int, int] | None = None) -> Checkpoint:
         """State before the first chunk."""
+        check_part(shard, self.n_shards)
         with one_thread():
             return run.begin(self._plan)
 

@@ -21,6 +21,7 @@ from equipoise_solver.specs import (
     spec_hash,
 )
 from equipoise_solver.tasks.data import moments_of
+from equipoise_solver.tasks.one_part import AtOnce
 from equipoise_solver.tasks.stationary_parts import StationaryParts
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.theory import DataMoments, StationaryLaw, infinite_depth_law, stationary_law
@@ -29,7 +30,7 @@ from equipoise_solver.version import __version__
 QUANTILE_LEVELS = np.array([0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999])
 
 
-class StationaryWork:
+class StationaryWork(AtOnce):
     """A `stationary` spec, ready to be solved."""
 
     def __init__(self, spec: Stationary, *, load_dataset: LoadDataset | None = None) -> None:
@@ -41,14 +42,6 @@ class StationaryWork:
         """Milliseconds, whatever the parameters; seconds with the relaxation."""
         parts = self.spec.relaxation or self.spec.escape
         return Cost(path_steps=0.0, memory_bytes=5e8 if parts else 5e7, is_quick=not self.spec.relaxation)
-
-    def begin(self) -> Checkpoint:
-        """Nothing is done before the first chunk."""
-        return Checkpoint(fraction=0.0)
-
-    def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
-        """A closed form has no chunks: everything happens in `finish`."""
-        return Checkpoint(fraction=1.0)
 
     def finish(self, checkpoint: Checkpoint) -> StationarySolution:
         """Evaluate the law."""

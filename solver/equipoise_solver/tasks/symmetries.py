@@ -11,6 +11,7 @@ from equipoise_solver.symmetry.detect import MOST_COORDINATES, detect_symmetries
 from equipoise_solver.symmetry.detect_structures import BlocksSpace, FullSpace, SearchSpace
 from equipoise_solver.symmetry.recognise import Found
 from equipoise_solver.tasks.networks import array_of, network_of, source_of
+from equipoise_solver.tasks.one_part import AtOnce
 from equipoise_solver.tasks.one_thread import one_thread
 from equipoise_solver.tasks.symmetry_choice import describe_family
 from equipoise_solver.tasks.work import Cost, LoadDataset
@@ -20,7 +21,7 @@ QUICK_PARAMETERS = 32
 """Parameters up to which a search is done on the spot: a full one has 528 unknowns then."""
 
 
-class SymmetriesWork:
+class SymmetriesWork(AtOnce):
     """A `symmetries` spec, ready to be solved."""
 
     def __init__(self, spec: Symmetries, *, load_dataset: LoadDataset | None = None) -> None:
@@ -37,14 +38,6 @@ class SymmetriesWork:
         """Small networks are quick."""
         is_quick = n_parameters(self._network) <= QUICK_PARAMETERS
         return Cost(path_steps=0.0, memory_bytes=1e9, is_quick=is_quick)
-
-    def begin(self) -> Checkpoint:
-        """Nothing is done before the first chunk."""
-        return Checkpoint(fraction=0.0)
-
-    def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
-        """There are no chunks: everything happens in `finish`."""
-        return Checkpoint(fraction=1.0)
 
     def finish(self, checkpoint: Checkpoint) -> SymmetriesSolution:
         """Search, and name what is found."""
