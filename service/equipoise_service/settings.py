@@ -19,7 +19,7 @@ PREFIX = "EQUIPOISE_"
 QueueName = Literal["quick", "cpu"]
 QUEUES: tuple[QueueName, ...] = ("quick", "cpu")
 # Read by the client, which often shares an environment with the service.
-CLIENT_VARIABLES = frozenset({"EQUIPOISE_URL"})
+CLIENT_VARIABLES = frozenset({"EQUIPOISE_URL", "EQUIPOISE_CREDENTIALS"})
 
 
 class Settings(BaseSettings):
@@ -43,8 +43,10 @@ class Settings(BaseSettings):
     """Address the API listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port the API listens on; 0 picks a free one."""
+    auth: Literal["tokens", "none"] = "tokens"
+    """Whom requests are answered for: holders of a token, or everybody ("none", on this machine only)."""
     token: SecretStr | None = None
-    """Shared secret that requests must carry as `Authorization: Bearer`; needed beyond this machine."""
+    """Shared secret that is accepted as a token of the user "local" with all scopes."""
     api_processes: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes of the API that `serve` and `api` run behind one port."""
     device: str = "auto"
@@ -134,6 +136,12 @@ class Settings(BaseSettings):
             raise ValueError("heartbeat_ttl_seconds must be at least 3 * heartbeat_seconds")
         return self
 
+    @model_validator(mode="after")
+    def _token_is_asked_for(self) -> Self:
+        if self.auth == "none" and self.token is not None:
+            raise ValueError(f"{PREFIX}TOKEN is set, but {PREFIX}AUTH='none' asks nobody for it: unset one")
+        return self
+
     @property
     def database(self) -> str:
         """URL of the database, with the driver that is installed."""
@@ -175,16 +183,16 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
 
 
 def check_exposure(settings: Settings) -> None:
-    """Refuse to listen beyond this machine without a token.
+    """Refuse to listen beyond this machine without asking for tokens.
 
     Raises:
-        SettingsError: the host is not a loopback address and no token is set.
+        SettingsError: the host is not a loopback address and nobody is asked for a token.
     """
-    if settings.token is None and not _is_loopback(settings.host):
+    if settings.auth == "none" and not _is_loopback(settings.host):
         raise SettingsError(
-            f"{PREFIX}HOST={settings.host!r} can be reached from other machines, but {PREFIX}TOKEN is not "
-            f"set: anyone could use the service. Set {PREFIX}TOKEN (for example from: openssl rand -hex 32), "
-            f"or {PREFIX}HOST=127.0.0.1."
+            f"{PREFIX}HOST={settings.host!r} can be reached from other machines, but {PREFIX}AUTH='none' "
+            f"asks for no token: anyone could use the service. Set {PREFIX}AUTH=tokens (then `equipoise token "
+            f"create --user NAME` makes one for each user), or {PREFIX}HOST=127.0.0.1."
         )
 
 

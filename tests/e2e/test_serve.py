@@ -51,8 +51,12 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
     [
         (["serve"], {"EQUIPOISE_PROT": "1"}, "Did you mean EQUIPOISE_PORT?"),
         (["serve", "--port", "http"], {}, "EQUIPOISE_PORT='http'"),
-        (["serve", "--host", "0.0.0.0"], {}, "EQUIPOISE_TOKEN is not set"),
-        (["api", "--host", "0.0.0.0"], {}, "EQUIPOISE_TOKEN is not set"),
+        (
+            ["serve", "--host", "0.0.0.0"],
+            {"EQUIPOISE_AUTH": "none"},
+            "EQUIPOISE_AUTH='none' asks for no token",
+        ),
+        (["api", "--host", "0.0.0.0"], {"EQUIPOISE_AUTH": "none"}, "EQUIPOISE_AUTH='none' asks for no token"),
         (
             ["serve", "--host", "192.0.2.1", "--port", "0"],
             {"EQUIPOISE_TOKEN": "x" * 16},

@@ -21,7 +21,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, heartbeat_seconds=0.1, heartbeat_ttl_seconds=2.0, chunk_seconds=0.05)
+    """Settings of a service that everybody is let into, as the user "local"."""
+    return Settings(
+        auth="none",
+        data_dir=tmp_path,
+        heartbeat_seconds=0.1,
+        heartbeat_ttl_seconds=2.0,
+        chunk_seconds=0.05,
+    )
 
 
 @pytest.fixture

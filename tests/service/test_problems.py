@@ -263,7 +263,9 @@ def test_a_body_beyond_the_limit_is_refused_while_it_streams_in(settings: Settin
 
 def test_a_token_is_asked_for_everywhere_but_at_health_and_docs(settings: Settings) -> None:
     token = "0123456789abcdef"
-    app = create_app(settings.model_copy(update={"token": SecretStr(token)}), prepare=fake_solver.prepare)
+    app = create_app(
+        settings.model_copy(update={"auth": "tokens", "token": SecretStr(token)}), prepare=fake_solver.prepare
+    )
     with started(app) as api:
         paths = {**app.openapi()["paths"], "/": {"get": {}}, "/docs": {"get": {}}}
         assert len(paths) > 14

@@ -65,12 +65,17 @@ def test_database_urls_get_the_driver_that_is_installed(url: str, used: str) -> 
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "lab.example"])
-def test_a_host_beyond_this_machine_needs_a_token(host: str) -> None:
-    with pytest.raises(SettingsError, match=r"EQUIPOISE_HOST=.*EQUIPOISE_TOKEN is not set.*openssl"):
-        check_exposure(load_settings({"host": host}))
-    check_exposure(load_settings({"host": host, "token": "0123456789abcdef"}))
+def test_a_host_beyond_this_machine_needs_tokens(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"EQUIPOISE_HOST=.*EQUIPOISE_AUTH='none'.*token create"):
+        check_exposure(load_settings({"host": host, "auth": "none"}))
+    check_exposure(load_settings({"host": host}))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_this_machine_needs_none(host: str) -> None:
-    check_exposure(load_settings({"host": host}))
+    check_exposure(load_settings({"host": host, "auth": "none"}))
+
+
+def test_a_token_that_nobody_is_asked_for_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"EQUIPOISE_TOKEN is set, but EQUIPOISE_AUTH='none'.*unset one"):
+        load_settings({"auth": "none", "token": "0123456789abcdef"})
