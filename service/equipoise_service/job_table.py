@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
+from equipoise_service import counters
 from equipoise_service.callers import LOCAL_USER
 from equipoise_service.database import insert_if_absent
 from equipoise_service.tables import idempotency_keys, job_tags, jobs
@@ -165,7 +166,10 @@ class JobTable:
                 "started_at": now,
                 "finished_at": now,
             }
-        return job_id if insert_if_absent(connection, jobs, row) else None
+        if not insert_if_absent(connection, jobs, row):
+            return None
+        counters.count_submission(connection, queue=new.queue, is_answered=answer is not None)
+        return job_id
 
     def add_tags(self, connection: sa.Connection, job_id: str, tags: Iterable[str]) -> None:
         """Put tags on a job; those it has stay."""
@@ -290,10 +294,16 @@ class JobTable:
         if to in FINAL:
             values["finished_at"] = now
         query = (
-            sa.update(jobs).where(jobs.c.id == job_id, jobs.c.status.in_(LEGAL_SOURCES[to])).values(values)
+            sa.update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.status.in_(LEGAL_SOURCES[to]))
+            .values(values)
+            .returning(*(jobs.c[name] for name in counters.MOVE_COLUMNS))
         )
         with self.engine.begin() as connection:
-            return connection.execute(query).rowcount == 1
+            moved = connection.execute(query).first()
+            if moved is not None:
+                counters.count_move(connection, moved, to, now)
+        return moved is not None
 
     def record_progress(self, job_id: str, progress: float, live: Mapping[str, Any], worker: str) -> bool:
         """Show how far a running job is; False if it is not to go on."""
