@@ -109,7 +109,13 @@ def _class_of(status: int, code: str) -> type[ApiError]:
         return OverloadedError
     if status == 422 and code in SPEC_CODES:
         return InvalidSpecError
-    classes = {401: AccessDeniedError, 403: AccessDeniedError, 404: NotFoundError, 409: ConflictError}
+    classes = {
+        401: AccessDeniedError,
+        403: AccessDeniedError,
+        404: NotFoundError,
+        410: NotFoundError,
+        409: ConflictError,
+    }
     return classes.get(status, ApiError)
 
 

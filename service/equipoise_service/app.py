@@ -28,6 +28,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         403: "The token does not allow this.",
         404: "There is no such thing.",
         409: "The right request at the wrong moment.",
+        410: "The result was removed: submit the spec again.",
         413: "The body is too large.",
         415: "The content type is not read here.",
         429: "Too much at once: try again after the seconds of Retry-After.",

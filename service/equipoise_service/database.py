@@ -45,6 +45,16 @@ def database_now(engine: sa.Engine) -> sa.ColumnElement[float]:
     return sa.literal_column("extract(epoch from clock_timestamp())::double precision", sa.Float)
 
 
+def become_writer(connection: sa.Connection) -> None:
+    """On SQLite, keep all others from writing until this transaction ends; PostgreSQL locks rows instead.
+
+    SQLite's driver begins a transaction only before the first change: what was read earlier may be changed
+    by others in between.
+    """
+    if connection.dialect.name == "sqlite" and not connection.connection.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 def insert_if_absent(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless one with the same key exists; whether it was inserted."""
     query: sqlite.Insert | postgresql.Insert

@@ -2,7 +2,7 @@
 
 ServiceError
 ├── MalformedError       400, 401, 403, 413, 415, 429: the request cannot be read or may not be made
-├── NotFoundError        404
+├── NotFoundError        404, 410: there is none, or no longer
 ├── ConflictError        409: right request, wrong moment
 ├── RefusedError         422: understood, but it makes no sense or is beyond the limits
 └── OverloadedError      503: try again later
@@ -35,6 +35,7 @@ REASONS: dict[str, Reason] = {
     "job_not_finished": Reason(409, "The job is not finished"),
     "job_finished": Reason(409, "The job has already finished"),
     "job_has_no_result": Reason(409, "The job ended without a result"),
+    "result_expired": Reason(410, "The result was removed to make room"),
     "body_too_large": Reason(413, "The body is too large"),
     "rate_limited": Reason(429, "Too many requests"),
     "too_many_jobs": Reason(429, "Too many jobs of yours wait"),

@@ -14,14 +14,13 @@ from equipoise_service.datasets import DatasetLibrary
 from equipoise_service.engine import JobQueue
 from equipoise_service.errors import ConflictError, NotFoundError, RefusedError, blame
 from equipoise_service.job_table import Job, JobTable, Page, Status
+from equipoise_service.result_use import note_loss, note_use
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store, checkpoint_folder, result_name
 from equipoise_service.submissions import Submission, Submissions
 from equipoise_solver.specs import Spec
 
 JOB_ID = re.compile(r"job_[0-9a-f]{32}(-[0-9]{1,6})?")
-# A failed, cancelled or timed out job is no answer: the same spec is tried again as the next attempt.
-WITHOUT_ANSWER = frozenset({"failed", "cancelled", "timed_out"})
 
 
 class JobService:
@@ -113,6 +112,7 @@ class JobService:
 
         Raises:
             ConflictError: it is not finished, or ended without a result.
+            NotFoundError: its result was removed to make room.
         """
         if not job.is_final:
             raise ConflictError(
@@ -122,7 +122,19 @@ class JobService:
         if job.result is None:
             reason = f": {job.error_message}" if job.error_message else ""
             raise ConflictError(f"Job {job.id} ended as {job.status}{reason}", code="job_has_no_result")
-        return self._store.get(result_name(job.result))
+        try:
+            if job.result_expired_at is None:
+                content = self._store.get(result_name(job.result))
+                note_use(self._table.engine, job)
+                return content
+        except FileNotFoundError:
+            # Lost, or collected this moment: from now on the same spec is computed again.
+            note_loss(self._table.engine, job.result)
+        raise NotFoundError(
+            f"The result of job {job.id} was removed to make room: submit its spec again, and it is computed "
+            "again to the same bytes.",
+            code="result_expired",
+        )
 
     def cancel(self, job_id: str, caller: Caller) -> Job:
         """Stop a job.

@@ -10,13 +10,15 @@ import sqlalchemy as sa
 
 from equipoise_service import counters
 from equipoise_service.callers import LOCAL_USER
-from equipoise_service.database import insert_if_absent
+from equipoise_service.database import become_writer, insert_if_absent
 from equipoise_service.tables import idempotency_keys, job_tags, jobs
 
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 UNFINISHED: frozenset[str] = frozenset(STATUSES) - FINAL
+# A failed, cancelled or timed out job is no answer: the same spec is tried again as the next attempt.
+ANSWERS: frozenset[str] = UNFINISHED | {"succeeded"}
 LEGAL_SOURCES: dict[Status, frozenset[str]] = {
     "queued": frozenset(),
     "running": frozenset({"queued", "running"}),
@@ -63,12 +65,19 @@ class Job:
     n_shards: int = 1
     request_id: str | None = None
     trace_parent: str | None = None
+    used_at: float | None = None
+    result_expired_at: float | None = None
     tags: tuple[str, ...] = ()
 
     @property
     def is_final(self) -> bool:
         """Whether nothing will change any more."""
         return self.status in FINAL
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the same spec need not be computed again: it waits, runs, or has a result that is there."""
+        return self.status in ANSWERS and self.result_expired_at is None
 
 
 @dataclass(frozen=True)
@@ -192,9 +201,13 @@ class JobTable:
         return self._one(connection, jobs.c.content_id == content_id)
 
     def answered(self, connection: sa.Connection, new: NewJob) -> Job | None:
-        """A succeeded job of the same spec by the same solver, whoever asked for it."""
-        same = sa.and_(jobs.c.answer_key == new.answer_key, jobs.c.status == "succeeded")
-        return self._one(connection, same)
+        """A succeeded job of the same spec by the same solver, whoever asked for it.
+
+        Its result stays there until the transaction ends: who collects results waits for that.
+        """
+        become_writer(connection)
+        there = sa.and_(jobs.c.status == "succeeded", jobs.c.result_expired_at.is_(None))
+        return self._one(connection, sa.and_(jobs.c.answer_key == new.answer_key, there), is_held=True)
 
     def by_idempotency_key(self, connection: sa.Connection, key: str) -> tuple[str, str] | None:
         """Hash of the request and id of the job that a key belongs to."""
@@ -333,8 +346,12 @@ class JobTable:
         with self.engine.connect() as connection:
             return connection.execute(sa.select(jobs.c.id).where(jobs.c.result == digest)).first() is not None
 
-    def _one(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Job | None:
+    def _one(
+        self, connection: sa.Connection, condition: sa.ColumnElement[bool], *, is_held: bool = False
+    ) -> Job | None:
         query = sa.select(jobs).where(condition).order_by(jobs.c.attempt.desc()).limit(1)
+        if is_held:
+            query = query.with_for_update(read=True)
         found = self._with_tags(connection, connection.execute(query).mappings().all())
         return found[0] if found else None
 

@@ -62,6 +62,8 @@ def _add_owners_shards_and_tokens(connection: sa.Connection) -> None:
         ALTER TABLE equipoise_jobs ADD COLUMN n_shards INTEGER DEFAULT '1' NOT NULL;
         ALTER TABLE equipoise_jobs ADD COLUMN request_id VARCHAR(64);
         ALTER TABLE equipoise_jobs ADD COLUMN trace_parent VARCHAR(64);
+        ALTER TABLE equipoise_jobs ADD COLUMN used_at FLOAT;
+        ALTER TABLE equipoise_jobs ADD COLUMN result_expired_at FLOAT;
         CREATE INDEX equipoise_jobs_owner ON equipoise_jobs (owner, submitted_at, id);
         CREATE INDEX equipoise_jobs_answer ON equipoise_jobs (answer_key, status);
         CREATE INDEX equipoise_jobs_result ON equipoise_jobs (result);

@@ -17,9 +17,6 @@ from equipoise_service.settings import Settings
 from equipoise_solver.specs import Spec, canonical_json, spec_hash
 from equipoise_solver.version import __version__
 
-# A failed, cancelled or timed out job is no answer: the same spec is tried again as the next attempt.
-WITHOUT_ANSWER = frozenset({"failed", "cancelled", "timed_out"})
-
 
 @dataclass(frozen=True)
 class Submission:
@@ -122,7 +119,7 @@ class Submissions:
 
     def _find_or_insert(self, connection: sa.Connection, new: NewJob) -> str:
         latest = self._table.latest_attempt(connection, new.content_id)
-        if latest is not None and latest.status not in WITHOUT_ANSWER:
+        if latest is not None and latest.is_answer:
             return latest.id
         if self._table.n_unfinished(connection) >= self._settings.max_unfinished_jobs:
             raise OverloadedError(

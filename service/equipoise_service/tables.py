@@ -37,6 +37,8 @@ jobs = sa.Table(
     sa.Column("n_shards", sa.Integer, nullable=False, server_default="1"),
     sa.Column("request_id", sa.String(64)),
     sa.Column("trace_parent", sa.String(64)),
+    sa.Column("used_at", sa.Float),
+    sa.Column("result_expired_at", sa.Float),
     sa.UniqueConstraint("content_id", "attempt"),
     sa.Index("equipoise_jobs_newest", "submitted_at", "id"),
     sa.Index("equipoise_jobs_status", "status", "updated_at"),
