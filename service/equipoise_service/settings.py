@@ -191,8 +191,8 @@ def check_exposure(settings: Settings) -> None:
     if settings.auth == "none" and not _is_loopback(settings.host):
         raise SettingsError(
             f"{PREFIX}HOST={settings.host!r} can be reached from other machines, but {PREFIX}AUTH='none' "
-            f"asks for no token: anyone could use the service. Set {PREFIX}AUTH=tokens (then `equipoise token "
-            f"create --user NAME` makes one for each user), or {PREFIX}HOST=127.0.0.1."
+            f"asks for no token: anyone could use the service. Set {PREFIX}AUTH=tokens (then make one for "
+            f"each user: `equipoise token create --user NAME`), or {PREFIX}HOST=127.0.0.1."
         )
 
 
