@@ -7,8 +7,9 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,9 +27,46 @@ def binaries() -> Path | None:
     return max(folders, key=lambda folder: folder.parent.name, default=None)
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that can be made to crash.
+
+    Attributes:
+        url: of the server, without a database.
+        data: folder of its data.
+    """
+
+    url: str
+    data: Path
+    _control: Callable[..., None]
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
+    def crash(self) -> None:
+        """End every process of the server at once, as a loss of power would; what was committed stays."""
+        self._control("--mode=immediate", "stop")
+
+    def start(self) -> None:
+        """Start the server again, on its old port, and wait until it answers."""
+        self._control("start")
+
+
 @contextmanager
 def cluster() -> Iterator[str]:
     """Run a cluster on a free port; gives the URL of its server, without a database.
+
+    Where PostgreSQL is not installed, see `go_without`.
+    """
+    with running_cluster() as running:
+        yield running.url
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Run a cluster of one's own, which may be made to crash.
 
     Where PostgreSQL is not installed, see `go_without`.
     """
@@ -56,11 +94,15 @@ def cluster() -> Iterator[str]:
         # Durability is PostgreSQL's own affair: without it the tests are faster.
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
         control = (str(folder / "pg_ctl"), "--pgdata", str(data), "--wait")
-        _run(account, *control, "--log", str(home / "log"), "--options", options, "start")
+
+        def run_control(*words: str) -> None:
+            _run(account, *control, "--log", str(home / "log"), "--options", options, *words)
+
+        run_control("start")
         try:
-            yield f"postgresql://test@127.0.0.1:{port}"
+            yield Cluster(f"postgresql://test@127.0.0.1:{port}", data, run_control)
         finally:
-            _run(account, *control, "--mode=immediate", "stop")
+            run_control("--mode=immediate", "stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
