@@ -15,6 +15,8 @@ from equipoise_service.tables import idempotency_keys, job_tags, jobs
 
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+TimeoutBy = Literal["job", "service"]
+"""Whose time limit is the smaller one and holds: the one asked for with the job, or that of the service."""
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 UNFINISHED: frozenset[str] = frozenset(STATUSES) - FINAL
 # A failed, cancelled or timed out job is no answer: the same spec is tried again as the next attempt.
@@ -67,6 +69,7 @@ class Job:
     trace_parent: str | None = None
     used_at: float | None = None
     result_expired_at: float | None = None
+    timeout_by: TimeoutBy = "job"
     tags: tuple[str, ...] = ()
 
     @property
@@ -105,6 +108,7 @@ class NewJob:
     n_shards: int = 1
     request_id: str | None = None
     trace_parent: str | None = None
+    timeout_by: TimeoutBy = "job"
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,7 @@ class JobTable:
             "n_shards": new.n_shards,
             "request_id": new.request_id,
             "trace_parent": new.trace_parent,
+            "timeout_by": new.timeout_by,
         }
         if answer is not None:
             row |= {

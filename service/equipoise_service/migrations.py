@@ -64,9 +64,12 @@ def _add_owners_shards_and_tokens(connection: sa.Connection) -> None:
         ALTER TABLE equipoise_jobs ADD COLUMN trace_parent VARCHAR(64);
         ALTER TABLE equipoise_jobs ADD COLUMN used_at FLOAT;
         ALTER TABLE equipoise_jobs ADD COLUMN result_expired_at FLOAT;
+        ALTER TABLE equipoise_jobs ADD COLUMN timeout_by VARCHAR(16) DEFAULT 'job' NOT NULL;
         CREATE INDEX equipoise_jobs_owner ON equipoise_jobs (owner, submitted_at, id);
         CREATE INDEX equipoise_jobs_answer ON equipoise_jobs (answer_key, status);
         CREATE INDEX equipoise_jobs_result ON equipoise_jobs (result);
+        CREATE INDEX equipoise_jobs_place
+            ON equipoise_jobs (status, queue, owner, priority, submitted_at, cost_seconds);
         ALTER TABLE equipoise_datasets ADD COLUMN used_at FLOAT;
         ALTER TABLE equipoise_workers ADD COLUMN status VARCHAR(16) DEFAULT 'ready' NOT NULL;
         ALTER TABLE equipoise_workers ADD COLUMN capabilities TEXT DEFAULT '{}' NOT NULL;

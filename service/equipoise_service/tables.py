@@ -39,12 +39,15 @@ jobs = sa.Table(
     sa.Column("trace_parent", sa.String(64)),
     sa.Column("used_at", sa.Float),
     sa.Column("result_expired_at", sa.Float),
+    sa.Column("timeout_by", sa.String(16), nullable=False, server_default="job"),
     sa.UniqueConstraint("content_id", "attempt"),
     sa.Index("equipoise_jobs_newest", "submitted_at", "id"),
     sa.Index("equipoise_jobs_status", "status", "updated_at"),
     sa.Index("equipoise_jobs_owner", "owner", "submitted_at", "id"),
     sa.Index("equipoise_jobs_answer", "answer_key", "status"),
     sa.Index("equipoise_jobs_result", "result"),
+    # Holds all that places in the queues are counted from, so that the rows need not be read.
+    sa.Index("equipoise_jobs_place", "status", "queue", "owner", "priority", "submitted_at", "cost_seconds"),
 )
 job_tags = sa.Table(
     "equipoise_job_tags",
