@@ -3,12 +3,13 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from equipoise_service.audit import record
 from equipoise_service.callers import Caller
 from equipoise_service.database import insert_if_absent
 from equipoise_service.dataset_arrays import Columns, content_id, load_arrays, pack
@@ -48,32 +49,32 @@ class DatasetLibrary:
 
     def add(self, columns: Columns, caller: Caller) -> tuple[Dataset, bool]:
         """Store inputs and labels; the dataset, named as uploaded, and whether it is new to the owner."""
-        dataset_id = content_id(columns.x, columns.y)
-        x, y = listed(columns.x_names), listed(columns.y_names)
-        known = self._find(dataset_id)
-        if known is None:
-            content = pack(columns.x, columns.y)
-            # The file first: a row without a file would be a broken promise, a file without a row is litter.
-            self._store.put(dataset_name(dataset_id), content)
-            known = Dataset(
-                id=dataset_id,
-                n_rows=len(columns.x),
-                bytes_stored=len(content),
-                created_at=self._clock(),
-                x=x,
-                y=y,
-            )
-        owned = {"dataset_id": dataset_id, "owner": caller.user, "created_at": self._clock()}
+        uploaded = self._stored(columns)
+        own = {"owner": caller.user, "x": uploaded.x, "y": uploaded.y, "created_at": uploaded.created_at}
         with self._engine.begin() as connection:
-            insert_if_absent(connection, datasets, asdict(known))
-            is_new = insert_if_absent(connection, dataset_owners, owned)
-        return replace(known, x=x, y=y), is_new
+            insert_if_absent(connection, datasets, asdict(uploaded))
+            is_new = insert_if_absent(connection, dataset_owners, {"dataset_id": uploaded.id, **own})
+            if is_new:
+                record(connection, caller, "upload", uploaded.id, detail={"n_rows": uploaded.n_rows})
+        return uploaded, is_new
 
     def get(self, dataset_id: str, caller: Caller) -> Dataset | None:
-        """The dataset with this id, if the caller has uploaded it or is an admin."""
-        if not DATASET_ID.fullmatch(dataset_id) or not self._is_owned(dataset_id, caller):
+        """The dataset with this id, if the caller has uploaded it or is an admin; named as the caller did."""
+        if not DATASET_ID.fullmatch(dataset_id):
             return None
-        return self._find(dataset_id)
+        mine = sa.and_(dataset_owners.c.dataset_id == datasets.c.id, dataset_owners.c.owner == caller.user)
+        # What others called the columns, and when they uploaded them, is theirs; admins see the first one's.
+        query = sa.select(
+            datasets.c.id,
+            datasets.c.n_rows,
+            sa.func.coalesce(dataset_owners.c.x, datasets.c.x).label("x"),
+            sa.func.coalesce(dataset_owners.c.y, datasets.c.y).label("y"),
+            datasets.c.bytes_stored,
+            sa.func.coalesce(dataset_owners.c.created_at, datasets.c.created_at).label("created_at"),
+        ).select_from(datasets.join(dataset_owners, mine, isouter=caller.is_admin))
+        with self._engine.connect() as connection:
+            row = connection.execute(query.where(datasets.c.id == dataset_id)).mappings().first()
+        return None if row is None else Dataset(**row)
 
     def loader(self, caller: Caller) -> LoadDataset:
         """What maps the ids of the caller's datasets to their inputs and labels."""
@@ -85,18 +86,22 @@ class DatasetLibrary:
 
         return load
 
-    def _find(self, dataset_id: str) -> Dataset | None:
-        columns = [datasets.c[field.name] for field in fields(Dataset)]
-        query = sa.select(*columns).where(datasets.c.id == dataset_id)
+    def _stored(self, columns: Columns) -> Dataset:
+        """Put the numbers into the store, unless they are there; what is known of them."""
+        dataset_id = content_id(columns.x, columns.y)
+        query = sa.select(datasets.c.bytes_stored).where(datasets.c.id == dataset_id)
         with self._engine.connect() as connection:
-            row = connection.execute(query).mappings().first()
-        return None if row is None else Dataset(**row)
-
-    def _is_owned(self, dataset_id: str, caller: Caller) -> bool:
-        if caller.is_admin:
-            return True
-        query = sa.select(dataset_owners.c.owner).where(
-            dataset_owners.c.dataset_id == dataset_id, dataset_owners.c.owner == caller.user
+            bytes_stored = connection.scalar(query)
+        if bytes_stored is None:
+            content = pack(columns.x, columns.y)
+            # The file first: a row without a file would be a broken promise, a file without a row is litter.
+            self._store.put(dataset_name(dataset_id), content)
+            bytes_stored = len(content)
+        return Dataset(
+            id=dataset_id,
+            n_rows=len(columns.x),
+            x=listed(columns.x_names),
+            y=listed(columns.y_names),
+            bytes_stored=bytes_stored,
+            created_at=self._clock(),
         )
-        with self._engine.connect() as connection:
-            return connection.execute(query).first() is not None

@@ -79,10 +79,10 @@ def _add_owners_shards_and_tokens(connection: sa.Connection) -> None:
             progress FLOAT NOT NULL, live TEXT NOT NULL, worker VARCHAR(160), checkpoint TEXT,
             seconds FLOAT, updated_at FLOAT NOT NULL, PRIMARY KEY (job_id, number));
         CREATE TABLE equipoise_dataset_owners (
-            dataset_id VARCHAR(64) NOT NULL, owner VARCHAR(64) NOT NULL, created_at FLOAT NOT NULL,
-            PRIMARY KEY (dataset_id, owner));
-        INSERT INTO equipoise_dataset_owners (dataset_id, owner, created_at)
-            SELECT id, 'local', created_at FROM equipoise_datasets;
+            dataset_id VARCHAR(64) NOT NULL, owner VARCHAR(64) NOT NULL, x TEXT NOT NULL, y TEXT NOT NULL,
+            created_at FLOAT NOT NULL, PRIMARY KEY (dataset_id, owner));
+        INSERT INTO equipoise_dataset_owners (dataset_id, owner, x, y, created_at)
+            SELECT id, 'local', x, y, created_at FROM equipoise_datasets;
         CREATE TABLE equipoise_tokens (
             id VARCHAR(32) NOT NULL, owner VARCHAR(64) NOT NULL, label VARCHAR(128) NOT NULL,
             secret_hash VARCHAR(64) NOT NULL, scopes VARCHAR(64) NOT NULL, created_at FLOAT NOT NULL,

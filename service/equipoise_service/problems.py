@@ -77,7 +77,10 @@ def problem_response(error: ServiceError, request_id: str) -> Response:
         "request_id": request_id,
     }
     body = json.dumps(content, allow_nan=False).encode()
-    return Response(body, reason.status, {**error.headers, "Cache-Control": "no-store"}, MEDIA_TYPE)
+    # Whoever is told to come back is told when; an error that knows better says so itself.
+    wish = {"Retry-After": "1"} if reason.status in (429, 503) else {}
+    headers = {**wish, **error.headers, "Cache-Control": "no-store"}
+    return Response(body, reason.status, headers, MEDIA_TYPE)
 
 
 def install_error_handlers(app: FastAPI) -> None:

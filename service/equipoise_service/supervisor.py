@@ -135,14 +135,26 @@ class Supervisor:
             process.wait()
 
 
-def serve(settings: Settings, *, environment: Mapping[str, str]) -> int:
+def serve(
+    settings: Settings,
+    *,
+    environment: Mapping[str, str],
+    on_listening: Callable[[str, int], None] | None = None,
+) -> int:
     """Run the API and one worker until told to stop; returns the exit code.
+
+    Args:
+        settings: settings of the service.
+        environment: variables of the children.
+        on_listening: called with host and port before anything answers there.
 
     Raises:
         SettingsError: the port is taken or the host unknown.
     """
     listener = listen(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
+    if on_listening is not None:
+        on_listening(host, port)
     parent = str(os.getpid())
     lives: list[str] = []
 

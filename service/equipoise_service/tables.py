@@ -111,6 +111,8 @@ dataset_owners = sa.Table(
     metadata,
     sa.Column("dataset_id", sa.String(64), primary_key=True),
     sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("x", sa.Text, nullable=False),
+    sa.Column("y", sa.Text, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
 )
 tokens = sa.Table(
