@@ -3,7 +3,7 @@
 import tempfile
 from typing import Any, BinaryIO
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -18,6 +18,9 @@ from equipoise_service.settings import Settings
 
 # Larger files wait on disk, not in memory.
 _IN_MEMORY_BYTES = 4 * 2**20
+# Files read at a time, so that the memory of this process has a bound; the others wait.
+_READERS = CapacityLimiter(2)
+_MOST_PARTS = 100
 _BY_TYPE: dict[str, Format] = {
     "text/csv": "csv",
     "application/csv": "csv",
@@ -65,7 +68,8 @@ async def receive(
         file.seek(0)
         chosen = format_name
         return await to_thread.run_sync(
-            lambda: read_columns(file, chosen, choice, max_rows=settings.max_dataset_rows)  # type: ignore[arg-type]
+            lambda: read_columns(file, chosen, choice, max_rows=settings.max_dataset_rows),  # type: ignore[arg-type]
+            limiter=_READERS,
         )
 
 
@@ -80,6 +84,7 @@ class FilePart:
         self._is_file = False
         self._was_found = False
         self._is_complete = False
+        self._n_parts = 0
         self._headers: dict[str, bytes] = {}
         self._name = b""
         self._value = b""
@@ -128,6 +133,13 @@ class FilePart:
             )
 
     def _begin(self) -> None:
+        self._n_parts += 1
+        if self._n_parts > _MOST_PARTS:
+            raise malformed(
+                f"the form has more than {_MOST_PARTS} fields: send the file alone.",
+                given=f"more than {_MOST_PARTS} fields",
+                allowed=_FORM,
+            )
         self._headers, self._is_file = {}, False
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:

@@ -14,6 +14,10 @@ from equipoise_service.errors import MalformedError, blame, sentence
 
 # So much of a body that cannot be read is echoed.
 _ECHO_BYTES = 80
+MOST_PARTS = 1_000_000
+"""Most lists and objects of a body: each takes many times the memory of its two characters."""
+MOST_NAMES = 10_000
+"""Most names in one object."""
 
 
 class JsonRequest(Request):
@@ -40,12 +44,14 @@ class JsonRequest(Request):
             MalformedError: the body is not JSON, or says something twice.
         """
         if not hasattr(self, "_json"):
+            body = await self.body()
+            _check_parts(body)
             try:
-                content = pydantic_core.from_json(await self.body(), allow_inf_nan=True)
+                content = pydantic_core.from_json(body, allow_inf_nan=True)
                 # That parser lets the last of two equal names win; this one shows them all.
-                json.loads(self._body, object_pairs_hook=_refuse_repeated)
+                json.loads(body, object_pairs_hook=_refuse_repeated)
             except ValueError as error:
-                raise _no_json(f"The body is not JSON: {sentence(error)[:-1]}", self._body) from None
+                raise _no_json(f"The body is not JSON: {sentence(error)[:-1]}", body) from None
             self._json = content
         return self._json
 
@@ -125,7 +131,21 @@ def _no_json(what: str, body: bytes) -> MalformedError:
     )
 
 
+def _check_parts(body: bytes) -> None:
+    # Brackets within strings count as well: no honest body comes near.
+    if body.count(b"[") + body.count(b"{") > MOST_PARTS:
+        allowed = f"at most {MOST_PARTS} lists and objects"
+        message = f"The body holds more than {MOST_PARTS} lists and objects: need {allowed}. Send less."
+        entry = blame("body", message, given=f"more than {MOST_PARTS}", allowed=allowed)
+        raise MalformedError(message, errors=[entry])
+
+
 def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) > MOST_NAMES:
+        allowed = f"at most {MOST_NAMES} names in one object"
+        message = f"One object holds {len(pairs)} names: need {allowed}. Send less."
+        entry = blame("body", message, given=f"{len(pairs)} names", allowed=allowed)
+        raise MalformedError(message, errors=[entry])
     names: set[str] = set()
     for name, _ in pairs:
         if name in names:

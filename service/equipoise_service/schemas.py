@@ -10,15 +10,16 @@ from equipoise_service.engine import HIGHEST_PRIORITY
 from equipoise_service.job_table import Job, Status
 from equipoise_service.worker_table import WorkerView
 from equipoise_solver.specs import Spec
+from equipoise_solver.specs.base import Brief
 
 TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/=-]{0,63}$"
 Tag = Annotated[str, Field(pattern=TAG_PATTERN)]
 
 
-class Body(BaseModel):
+class Body(Brief):
     """Base of the request bodies: unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=False)
 
 
 class View(BaseModel):

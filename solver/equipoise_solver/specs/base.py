@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -27,7 +28,34 @@ def plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-class Part(Described):
+class Brief(BaseModel):
+    """Base of models that refuse a list at its first wrong entry.
+
+    Else a list of a million wrong entries is refused a million times, which takes gigabytes.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The schema, whose lists stop early."""
+        schema = handler(source)
+        _stop_early(schema)
+        return schema
+
+
+def _stop_early(schema: Any) -> None:
+    if isinstance(schema, dict):
+        if schema.get("type") in ("list", "tuple", "set"):
+            schema["fail_fast"] = True
+        for part in schema.values():
+            _stop_early(part)
+    elif isinstance(schema, (list, tuple)):
+        for part in schema:
+            _stop_early(part)
+
+
+class Part(Brief, Described):
     """Base of everything a request is made of: immutable, and unknown fields are refused."""
 
     # Validators are built at the first use: the import of the thin client stays short.

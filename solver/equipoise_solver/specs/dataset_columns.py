@@ -3,7 +3,8 @@
 Each is one column, or several that make vectors: given as "a,b,c", or named x1, x2, ... and y1, y2, ...
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +65,12 @@ def choose(names: Sequence[Any], x: Any, y: Any) -> Chosen:
     shown = ", ".join(repr(str(name)[:ECHO_CHARACTERS]) for name in names[:20]) or "no columns"
     first, second = (_given(field, asked, names, shown) for field, asked in (("x", x), ("y", y)))
     chosen = _matched(names, first, second, shown)
+    counts = Counter(names)
     for field, name in chosen.roles:
-        _check_name(field, name, names, shown)
+        _check_name(field, name, counts, shown)
+    taken = set(chosen.x)
     for name in chosen.y:
-        if name in chosen.x:
+        if name in taken:
             raise _same(name, "x" if y is None else "y", shown)
     return chosen
 
@@ -81,13 +84,15 @@ def _given(field: str, asked: Any, names: Sequence[Any], shown: str) -> tuple[An
     )
     if isinstance(asked, str) and asked not in names and "," in asked:
         parts = tuple(part.strip() for part in asked.split(","))
+    known, seen = set(names), set()
     for name in parts:
-        if name not in names:
+        if name not in known:
             message = f"{field}={short(name)!r} is no column: the file has {shown}."
             raise RefusedColumnsError(message, field=field, given=short(name), allowed=f"one of {shown}")
-        if parts.count(name) > 1:
+        if name in seen:
             message = f"{field} names column {short(name)!r} twice: need each name once."
             raise RefusedColumnsError(message, field=field, given=short(asked), allowed="each name once")
+        seen.add(name)
     return parts
 
 
@@ -117,15 +122,16 @@ def _default(role: str, names: Sequence[Any]) -> tuple[Any, ...]:
     if role in names:
         return (role,)
     numbered: list[str] = []
-    while (name := f"{role}{len(numbered) + 1}") in names:
+    known = set(names)
+    while (name := f"{role}{len(numbered) + 1}") in known:
         numbered.append(name)
     return tuple(numbered)
 
 
-def _check_name(field: str, name: str, names: Sequence[Any], shown: str) -> None:
-    if list(names).count(name) > 1:
+def _check_name(field: str, name: str, counts: Mapping[Any, int], shown: str) -> None:
+    if counts[name] > 1:
         message = (
-            f"{list(names).count(name)} columns are named {short(name)!r}, and {field} is one of them: "
+            f"{counts[name]} columns are named {short(name)!r}, and {field} is one of them: "
             f"the file has {shown}. Rename or remove the others."
         )
         raise RefusedColumnsError(
