@@ -29,6 +29,9 @@ from equipoise_solver.tasks.work import Cost, LoadDataset, Work
 
 __all__ = ["CHECKPOINT_VERSION", "Checkpoint", "Cost", "LoadDataset", "Work", "prepare", "solve"]
 
+OnProgress = Callable[[float, Mapping[str, float | int | None]], None]
+"""Takes the fraction done, 0..1, and live statistics."""
+
 # Path-steps before the first report of progress, and seconds between later ones.
 _FIRST_BUDGET = 20_000_000
 _REPORT_EVERY_S = 0.5
@@ -106,7 +109,7 @@ def solve(
     *,
     device: str = "auto",
     threads: int | None = None,
-    on_progress: Callable[[float, Mapping[str, float | int | None]], None] | None = None,
+    on_progress: OnProgress | None = None,
     load_dataset: LoadDataset | None = None,
 ) -> Solution:
     """Solve a spec in this process.
@@ -134,19 +137,29 @@ def solve(
         )
     work = prepare(spec, load_dataset=load_dataset, device=device)
     n_threads = threads or os.cpu_count() or 1
+    if on_progress is not None:
+        return work.finish(_watched(work, n_threads, on_progress))
+    checkpoint = work.begin()
+    while not checkpoint.is_done:
+        # All is one chunk, for each begins by copying its checkpoint.
+        checkpoint = work.advance(checkpoint, _ALL, threads=n_threads)
+    return work.finish(checkpoint)
+
+
+def _watched(work: Work, threads: int, on_progress: OnProgress) -> Checkpoint:
+    """The end of the work, reached in chunks of some time with a report after each."""
     checkpoint = work.begin()
     budget = _FIRST_BUDGET
     while not checkpoint.is_done:
         start, before = time.perf_counter(), checkpoint.fraction
-        checkpoint = work.advance(checkpoint, budget, threads=n_threads)
+        checkpoint = work.advance(checkpoint, budget, threads=threads)
         elapsed = max(time.perf_counter() - start, 1e-3)
         # The result does not depend on how the work is cut, so the clock may choose.
         budget = int(budget * min(64.0, max(0.25, _REPORT_EVERY_S / elapsed)))
         if (1 - checkpoint.fraction) * elapsed < _LAST_CHUNK_S * (checkpoint.fraction - before):
             budget = _ALL
-        if on_progress is not None:
-            on_progress(checkpoint.fraction, checkpoint.live)
-    return work.finish(checkpoint)
+        on_progress(checkpoint.fraction, checkpoint.live)
+    return checkpoint
 
 
 def _parsed(spec: Any) -> Spec:
