@@ -1,10 +1,10 @@
 """What handlers are given: the resources of the application, and who is asking."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from equipoise_service.errors import MalformedError
 from equipoise_service.job_service import JobService
 from equipoise_service.job_table import JobTable
 from equipoise_service.migrations import migrate
+from equipoise_service.result_cache import ResultCache
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store
 from equipoise_service.worker_table import WorkerTable
@@ -32,6 +33,7 @@ class Resources:
     settings: Settings
     database: sa.Engine
     jobs: JobService
+    results: ResultCache
     library: DatasetLibrary
     workers: WorkerTable
 
@@ -48,7 +50,7 @@ async def open_resources(settings: Settings, prepare: Prepare) -> AsyncIterator[
     )
     workers = WorkerTable(database, ttl_s=settings.heartbeat_ttl_seconds)
     try:
-        yield Resources(settings, database, jobs, library, workers)
+        yield Resources(settings, database, jobs, ResultCache(jobs), library, workers)
     finally:
         queue.close()
         database.dispose()
@@ -61,7 +63,7 @@ def _open_database(url: str) -> sa.Engine:
     return database
 
 
-def get_resources(request: Request) -> Resources:
+async def get_resources(request: Request) -> Resources:
     """The application's resources."""
     resources: Resources = request.app.state.resources
     return resources
@@ -106,10 +108,10 @@ def authenticate(settings: Settings, token: str) -> Caller:
     return LOCAL
 
 
-def allow(scope: Scope) -> Callable[[Caller], Caller]:
+def allow(scope: Scope) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
     """A dependency that lets a caller pass whose token has a scope."""
 
-    def check(caller: Annotated[Caller, Depends(identify)]) -> Caller:
+    async def check(caller: Annotated[Caller, Depends(identify)]) -> Caller:
         if not caller.may(scope):
             held = ", ".join(sorted(caller.scopes)) or "none"
             raise MalformedError(

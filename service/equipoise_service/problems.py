@@ -8,11 +8,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Mount
 
-from equipoise_service.errors import REASONS, ServiceError
+from equipoise_service.errors import REASONS, OverloadedError, ServiceError
 from equipoise_solver.errors import SolverError
 from equipoise_solver.specs.refusals import NAMED_AFTER_PYTHON, allowed_by, written_path
 
@@ -23,6 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 _ECHO_CHARACTERS = 200
 _MAX_FIELDS = 20
 _BY_STATUS = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+_DATABASE_IS_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
@@ -89,7 +92,8 @@ def install_error_handlers(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         return problem_response(as_service_error(error, request), request_id_of(request))
 
-    for kind in (ServiceError, SolverError, RequestValidationError, ValidationError, HTTPException):
+    kinds = (ServiceError, SolverError, RequestValidationError, ValidationError, HTTPException)
+    for kind in (*kinds, *_DATABASE_IS_AWAY):
         app.add_exception_handler(kind, answer)
 
 
@@ -114,6 +118,13 @@ def as_service_error(error: Exception, request: Request) -> ServiceError:
             return refusal
         case HTTPException():
             return _of_http(error, request)
+        case OperationalError() | InterfaceError() | PoolTimeoutError():
+            logger.warning("the database does not answer: %s", type(error.__cause__ or error).__name__)
+            return OverloadedError(
+                "The database does not answer: try again in a moment.",
+                code="not_ready",
+                headers={"Retry-After": "1"},
+            )
         case _:
             return ServiceError("Something failed here; the log holds it under this request's id.")
 

@@ -13,7 +13,7 @@ from equipoise_service.job_table import Job, Status
 from equipoise_service.json_body import JsonRoute
 from equipoise_service.preferences import wanted_wait
 from equipoise_service.schemas import TAG_PATTERN, JobPage, JobRequest, JobView, job_view
-from equipoise_service.solution_bodies import pack_arrays, with_seconds
+from equipoise_service.solution_bodies import pack_arrays
 from equipoise_service.submissions import Submission
 from equipoise_solver.specs import Solution
 
@@ -89,19 +89,20 @@ def get_job(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> JobVie
 
 
 @router.get("/{job_id}/result", response_model=Solution)
-def get_result(
+async def get_result(
     job_id: JobId,
     resources: ResourcesDep,
     caller: ReaderDep,
     if_none_match: Annotated[str | None, Header(description="ETag of the result you have.")] = None,
 ) -> Response:
     """Fetch the solution of a finished job; its ETag is the SHA-256 of what was computed."""
-    job = resources.jobs.get(job_id, caller)
-    content = resources.jobs.result(job)
-    headers = {"ETag": f'"{job.result}"', "Cache-Control": "private, max-age=0"}
-    if if_none_match is not None and f'"{job.result}"' in if_none_match:
+    found = resources.results.at_hand(job_id, caller)
+    if found is None:
+        found = await to_thread.run_sync(resources.results.load, job_id, caller)
+    headers = {"ETag": found.etag, "Cache-Control": "private, max-age=0"}
+    if if_none_match is not None and found.etag in if_none_match:
         return Response(status_code=304, headers=headers)
-    return Response(with_seconds(content, job.seconds), media_type="application/json", headers=headers)
+    return Response(found.content, media_type="application/json", headers=headers)
 
 
 @router.get(
@@ -141,6 +142,7 @@ def cancel(job_id: JobId, resources: ResourcesDep, caller: SubmitterDep) -> JobV
 def forget(job_id: JobId, resources: ResourcesDep, caller: SubmitterDep) -> None:
     """Forget a finished job and its result."""
     resources.jobs.forget(job_id, caller)
+    resources.results.forget(job_id)
 
 
 def _json(view: JobView, **options: Any) -> Response:
