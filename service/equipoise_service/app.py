@@ -11,6 +11,7 @@ from equipoise_service.deps import identify, open_resources
 from equipoise_service.docs_page import install_docs_page
 from equipoise_service.middleware import RequestMiddleware
 from equipoise_service.problems import MEDIA_TYPE, Problem, install_error_handlers
+from equipoise_service.request_counts import RequestCounts
 from equipoise_service.routes import datasets, jobs, operations, solve
 from equipoise_service.settings import Settings
 from equipoise_solver.solving import prepare as solver_prepare
@@ -66,8 +67,10 @@ def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> Fast
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_resources(settings, prepare) as resources:
             app.state.resources = resources
-            yield
+            with counts.flushing(resources.database):
+                yield
 
+    counts = RequestCounts()
     app = Api(
         title="Equipoise",
         version=__version__,
@@ -78,10 +81,11 @@ def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> Fast
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.request_counts = counts
     for router in (solve.router, jobs.router, datasets.router, operations.router):
         app.include_router(router, prefix="/v1", dependencies=[Depends(identify)])
     app.include_router(operations.health_router)
     install_docs_page(app)
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, counts=counts)
     install_error_handlers(app)
     return app

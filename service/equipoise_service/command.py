@@ -20,9 +20,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "threads": {"metavar": "N", "help": "threads to compute with (all processors)"},
     "queues": {"metavar": "NAMES", "help": "queues to serve, separated by commas (quick,cpu)"},
     "log_level": {"metavar": "LEVEL", "help": "debug, info, warning or error (info)"},
+    "log_format": {"metavar": "FORMAT", "help": "text for people or json for machines (text)"},
 }
 """Settings that may be given on the command line, under the name of the setting."""
-PLACES = ("data_dir", "database_url", "store_url", "log_level")
+PLACES = ("data_dir", "database_url", "store_url", "log_level", "log_format")
 """Settings that every command takes."""
 
 

@@ -1,14 +1,14 @@
 """The command line of the service: one line per command, each in a module of its own."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
+from equipoise_service import logs, tracing
 from equipoise_service.command import Command, overrides
 from equipoise_service.errors import SettingsError
 from equipoise_service.serve_command import API, OPENAPI, SERVE, WORKER
-from equipoise_service.settings import Settings, load_settings
+from equipoise_service.settings import load_settings
 
 # Exit codes: bad usage or settings (nothing can be mended by a restart), and everything else.
 BAD_USAGE = 2
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings(overrides(options))
-        _set_up_logging(settings)
+        logs.set_up(settings, process=arguments[0])
+        tracing.set_up(arguments[0])
         code: int = options.run(settings, options)
         return code
     except SettingsError as error:
@@ -46,13 +47,3 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add_to(commands)
     return parser
-
-
-def _set_up_logging(settings: Settings) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        force=True,
-    )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 
+from equipoise_service import tracing
 from equipoise_service.command import Command, as_environment
 from equipoise_service.processes import die_with_parent, new_worker_id
 from equipoise_service.settings import Settings, check_exposure
@@ -66,6 +67,7 @@ def _run_worker(settings: Settings, options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     run_worker(settings, worker=options.id or new_worker_id(), replaces=options.replaces, stop=stop)
+    tracing.close()
     # All that counts is recorded; the running chunk is not worth waiting for, its job goes on elsewhere.
     logging.shutdown()
     os._exit(0)
