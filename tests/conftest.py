@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from tests.support import postgres
+from tests.support.s3 import S3Server, s3_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,4 +49,11 @@ def rng(seed: int) -> np.random.Generator:
 def postgres_server() -> Iterator[str]:
     """URL of a throw-away PostgreSQL cluster of this session."""
     with postgres.cluster() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_service() -> Iterator[S3Server]:
+    """A throw-away S3-compatible server of this session."""
+    with s3_server() as server:
         yield server
