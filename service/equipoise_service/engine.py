@@ -24,6 +24,7 @@ from dbos import (
     error,
 )
 
+from equipoise_service.patience import in_thread, outlasting
 from equipoise_service.runner import JobRunner, State
 
 logger = logging.getLogger(__name__)
@@ -217,22 +218,22 @@ class JobEngine:
             if state["goes_on"] and not state.get("error_code"):
                 state = await _step("publish", runner.publish, job_id, state)
             if state.get("error_code"):
-                await asyncio.to_thread(runner.fail, job_id, state["error_code"], state["error_message"])
+                await in_thread(runner.fail, job_id, state["error_code"], state["error_message"])
             elif not state["goes_on"]:
-                await asyncio.to_thread(runner.stop, job_id)
+                await in_thread(runner.stop, job_id)
         except error.DBOSWorkflowCancelledError:
-            await asyncio.to_thread(runner.stop, job_id)
+            await in_thread(runner.stop, job_id)
             raise
         except error.DBOSWorkflowConflictIDError:
             # The record of a step was refused: the job was stopped meanwhile, or another worker has it now.
-            states = await asyncio.to_thread(self._queue.states, [job_id])
+            states = await in_thread(self._queue.states, [job_id])
             if states[job_id] == "stopped":
-                await asyncio.to_thread(runner.stop, job_id)
+                await in_thread(runner.stop, job_id)
             raise
         except error.DBOSMaxStepRetriesExceeded as failure:
             died = isinstance(failure.errors[-1], BrokenWorkerProcess)
             logger.exception("job %s: a step failed %d times", job_id, ATTEMPTS_PER_STEP)
-            await asyncio.to_thread(runner.fail, job_id, "worker_crashed" if died else "internal_error")
+            await in_thread(runner.fail, job_id, "worker_crashed" if died else "internal_error")
 
 
 async def _step(name: str, function: Any, *args: Any) -> State:
@@ -244,7 +245,7 @@ async def _step(name: str, function: Any, *args: Any) -> State:
         "max_attempts": ATTEMPTS_PER_STEP,
         "interval_seconds": 0.2,
     }
-    state: State = await DBOS.run_step_async(options, function, *args)
+    state: State = await DBOS.run_step_async(options, outlasting(function), *args)
     return state
 
 
