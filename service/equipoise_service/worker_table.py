@@ -1,8 +1,10 @@
 """The workers as rows, on the database's own clock: who is there, and who is dead."""
 
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,7 +17,13 @@ from equipoise_solver.version import __version__
 
 @dataclass(frozen=True)
 class WorkerView:
-    """A worker as the API shows it. Times are seconds since 1970."""
+    """A worker as the API shows it. Times are seconds since 1970.
+
+    Attributes:
+        status: "ready", or "draining" while it ends and takes no job.
+        capabilities: what it can do, as it says.
+        health: what it does and how it goes, as it says.
+    """
 
     id: str
     host: str
@@ -26,6 +34,9 @@ class WorkerView:
     started_at: float
     seen_at: float
     is_alive: bool
+    status: str = "ready"
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    health: Mapping[str, Any] = field(default_factory=dict)
 
 
 class WorkerTable:
@@ -106,6 +117,9 @@ class WorkerTable:
                 started_at=row.started_at,
                 seen_at=row.seen_at,
                 is_alive=bool(row.is_alive),
+                status=row.status,
+                capabilities=json.loads(row.capabilities),
+                health=json.loads(row.health),
             )
             for row in rows
         ]
