@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -17,7 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def outlasting(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def outlasting(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """A function that begins again when the database went away, for as long as that takes.
 
     A job must not fail because a server is restarted; its own time limit bounds the waiting.
@@ -29,7 +29,8 @@ def outlasting(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]
             try:
                 return await function(*args, **kwargs)
             except AWAY as error:
-                logger.warning("the database does not answer: %s", str(error.__cause__ or error).split("\n")[0])
+                reason = str(error.__cause__ or error).split("\n")[0]
+                logger.warning("the database does not answer: %s", reason)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
