@@ -114,7 +114,8 @@ def run(plan: Plan, folder: Path, *, truth: Truth, settings: Mapping[str, str] |
         seconds = time.monotonic() - start
         outcomes = sorted((o for user in users for o in user.outcomes), key=lambda o: o.errand.number)
         checks = judge_records(set_up, outcomes)
-        checks = [*judge_answers(outcomes, truth), *checks]
+        failures = [failure for user in users for failure in user.failures]
+        checks = [*judge_answers(outcomes, failures, truth), *checks]
         checks += judge_end(set_up, ended_in_time=set_up.close())
         return Report(
             plan=plan,

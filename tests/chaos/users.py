@@ -69,6 +69,7 @@ class User(threading.Thread):
         self._give_up = time.monotonic() + deadline_s
         self.outcomes = [Outcome(errand) for errand in errands]
         self.n_repeats = 0
+        self.failures: list[str] = []
 
     def run(self) -> None:
         """See every errand to its end."""
@@ -138,15 +139,17 @@ class User(threading.Thread):
         self._count()
 
     def _insist(self, method: str, path: str, **options: Any) -> httpx.Response | None:
-        """The answer to a request, repeated while the service cannot be reached or says to come back."""
+        """The answer to a request, repeated while the service cannot be reached, fails or says so."""
         while time.monotonic() < self._give_up:
             try:
                 answer = self._http.request(method, path, **options)
             except httpx.TransportError:
                 self.n_repeats += 1
             else:
-                if answer.status_code != 503:
+                if answer.status_code < 500:
                     return answer
+                if answer.status_code != 503:
+                    self.failures.append(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
                 self.n_repeats += 1
             time.sleep(self._rng.uniform(0.05, 0.3))
         return None

@@ -58,8 +58,8 @@ class Truth:
         return self._known[key]
 
 
-def judge_answers(outcomes: Sequence[Outcome], truth: Truth) -> list[Check]:
-    """What the users saw."""
+def judge_answers(outcomes: Sequence[Outcome], failures: Sequence[str], truth: Truth) -> list[Check]:
+    """What the users saw; `failures` are answers that say that the service failed."""
     lost = [f"{_name(o)}: {o.job.get('status', 'never taken')}" for o in outcomes if not o.is_over]
     ended = [o for o in outcomes if o.job.get("status") in FINAL]
     wrong_end = [_ending(o) for o in ended if not _ended_well(o)]
@@ -74,6 +74,7 @@ def judge_answers(outcomes: Sequence[Outcome], truth: Truth) -> list[Check]:
         _check("no job is lost: each one ends", lost),
         _check("each job ends the way it must", wrong_end),
         _check("each answer has the bytes of an undisturbed run", other),
+        _check("no answer says that the service failed", failures),
         _check("each request has one job", [name for name, n in twice.items() if n > 1]),
         _check(
             "no request is answered wrongly", [f"{_name(o)}: {text}" for o in outcomes for text in o.wrong]
