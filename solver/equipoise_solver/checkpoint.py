@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Part of the format: a reader refuses what another layout of checkpoints wrote.
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
 _META = "meta.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # The earliest time a ZIP can carry: equal content gives equal bytes.
 

@@ -1,5 +1,6 @@
 """Compiled ensembles of diagonal networks: streams, noise, schemes, accumulators, plan and runner."""
 
+from equipoise_solver.ensembles.merging import merge
 from equipoise_solver.ensembles.plan import EnsemblePlan
 from equipoise_solver.ensembles.problem import (
     Balanced,
@@ -15,6 +16,7 @@ from equipoise_solver.ensembles.problem import (
 )
 from equipoise_solver.ensembles.result import EnsembleResult, LostPath, TimeSeries, finish
 from equipoise_solver.ensembles.run import advance, begin
+from equipoise_solver.ensembles.schedule import n_shards
 
 __all__ = [
     "Balanced",
@@ -34,4 +36,6 @@ __all__ = [
     "advance",
     "begin",
     "finish",
+    "merge",
+    "n_shards",
 ]

@@ -12,6 +12,7 @@ from equipoise_solver.ensembles import choices, costs, refusals
 from equipoise_solver.ensembles.accumulators import Bins, bins_of
 from equipoise_solver.ensembles.compiled import GROUP
 from equipoise_solver.ensembles.edges import default_edges
+from equipoise_solver.ensembles.fingerprint import fingerprint_of
 from equipoise_solver.ensembles.noise import NoiseSource
 from equipoise_solver.ensembles.observables import Scene
 from equipoise_solver.ensembles.problem import (
@@ -320,3 +321,8 @@ class EnsemblePlan:
     def bins(self) -> Bins:
         """The bins of the histogram."""
         return bins_of(self.histogram_edges)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for equal plans only: 64 hexadecimal digits."""
+        return fingerprint_of(self)

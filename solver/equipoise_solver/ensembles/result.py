@@ -11,6 +11,7 @@ from equipoise_solver.ensembles.notes import has_power_tail, notes_of
 from equipoise_solver.ensembles.pilot import StepBias, pilot_of, step_bias
 from equipoise_solver.ensembles.plan import EnsemblePlan
 from equipoise_solver.ensembles.schedule import schedule_of
+from equipoise_solver.ensembles.shards import means_in
 
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -146,12 +147,14 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
     """The answer, from a checkpoint that is done.
 
     Raises:
-        ValueError: work is left to do.
+        ValueError: work is left to do, or the checkpoint is of a part.
     """
     if not checkpoint.is_done:
         raise ValueError(f"fraction={checkpoint.fraction:.3g} of the work is done: advance it to 1 first.")
+    if checkpoint.scalars["part"] is not None:
+        raise ValueError(f"part={checkpoint.scalars['part']} is not the whole: merge all parts first.")
     schedule = schedule_of(plan)
-    paths = _means(checkpoint, "paths")
+    paths = means_in(checkpoint.arrays, "paths")
     counts = checkpoint.arrays["counts"]
     levels = np.array(QUANTILE_LEVELS)
     edges = plan.histogram_edges
@@ -192,10 +195,6 @@ def finish(plan: EnsemblePlan, checkpoint: Checkpoint) -> EnsembleResult:
     )
 
 
-def _means(checkpoint: Checkpoint, name: str) -> Means:
-    return Means(*(checkpoint.arrays[f"{name}_{part}"] for part in ("count", "mean", "squares")))
-
-
 def _summary(paths: Means, *, origin: float) -> tuple[float, float, float, float, NDArray[np.float64]]:
     """Mean, its error, variance, its error, and raw moments, from time averages of powers of v - origin."""
     n = float(paths.count[0])
@@ -218,7 +217,7 @@ def _summary(paths: Means, *, origin: float) -> tuple[float, float, float, float
 
 
 def _series(plan: EnsemblePlan, checkpoint: Checkpoint, time: NDArray[np.float64]) -> dict[str, TimeSeries]:
-    records = _means(checkpoint, "records")
+    records = means_in(checkpoint.arrays, "records")
     series = {
         name: TimeSeries(
             time=time,
@@ -267,7 +266,7 @@ def _step_bias(plan: EnsemblePlan, checkpoint: Checkpoint) -> StepBias | None:
 def _passages(plan: EnsemblePlan, checkpoint: Checkpoint) -> Passages | None:
     if plan.first_passage is None:
         return None
-    times = _means(checkpoint, "passages")
+    times = means_in(checkpoint.arrays, "passages")
     n = int(times.count[0])
     counts = checkpoint.arrays["passage_counts"]
     end = plan.duration if plan.duration is not None else float(plan.n_steps or 0)

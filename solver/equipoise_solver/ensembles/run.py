@@ -1,8 +1,9 @@
 """Begin and advance an ensemble: pieces of work on a pool of threads, merged in order.
 
-The result of a piece depends on the plan and on its own paths only, and pieces merge from left to right in
-their fixed order, so any threads, budgets, chunks and restarts give the same bits. When all is done, some
-paths run again at twice the step, which tells the bias of the step: see `pilot`.
+The result of a piece depends on the plan and on its own paths only; the pieces of a shard merge from left to
+right in their fixed order, and shards as `shards` says, so any threads, budgets, chunks, restarts and parts
+give the same bits. When all is done, some paths run again at twice the step, which tells the bias of the
+step: see `pilot`. The first part does so, as these paths are its own.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,6 +19,18 @@ from equipoise_solver.ensembles.devices import CPU, on_card
 from equipoise_solver.ensembles.pilot import pilot_of
 from equipoise_solver.ensembles.plan import EnsemblePlan
 from equipoise_solver.ensembles.schedule import Schedule, Unit, schedule_of
+from equipoise_solver.ensembles.shards import (
+    COUNTED,
+    TOTALS,
+    Part,
+    close_shard,
+    fold_spans,
+    means_in,
+    shards_of,
+    stored_means,
+    units_of,
+    wider,
+)
 from equipoise_solver.ensembles.units import (
     MAX_LOST_KEPT,
     N_PASSAGE_BINS,
@@ -37,14 +50,15 @@ CARD_STEPS = 4e9
 """Least path-steps of a piece of work on a card, so that bringing it there and back costs little."""
 
 
-def begin(plan: EnsemblePlan) -> Checkpoint:
-    """State before the first piece of work."""
-    arrays, scalars = _begin(plan)
+def begin(plan: EnsemblePlan, part: tuple[int, int] | None = None) -> Checkpoint:
+    """State before the first piece of work of the whole, or of a part (number, of) of its shards."""
+    part = None if part is None or part[1] == 1 else part
+    arrays, scalars = _begin(plan, part)
     pilot = pilot_of(plan)
-    if pilot is not None:
-        its_arrays, scalars["pilot"] = _begin(pilot)
+    if pilot is not None and shards_of(schedule_of(plan), part)[0] == 0:
+        its_arrays, scalars["pilot"] = _begin(pilot, None)
         arrays |= {PILOT + name: array for name, array in its_arrays.items()}
-    return _checkpoint(plan, pilot, arrays, scalars)
+    return checkpoint_of(plan, arrays, scalars)
 
 
 def advance(
@@ -68,32 +82,50 @@ def advance(
     own = {name: array for name, array in arrays.items() if not name.startswith(PILOT)}
     its = {name.removeprefix(PILOT): a for name, a in arrays.items() if name.startswith(PILOT)}
     scalars: Scalars = {**checkpoint.scalars, "lost": list(checkpoint.scalars["lost"])}
-    pilot = pilot_of(plan)
+    pilot = _pilot_in(plan, scalars)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         run_all = pool.map if threads > 1 else map
         done = _advance(plan, own, scalars, budget, threads, run_all, device)
         if pilot is not None and done < budget:
             scalars["pilot"] = {**scalars["pilot"], "lost": list(scalars["pilot"]["lost"])}
             _advance(pilot, its, scalars["pilot"], budget - done, threads, run_all, device)
-    return _checkpoint(plan, pilot, {**own, **{PILOT + name: a for name, a in its.items()}}, scalars)
+    return checkpoint_of(plan, {**own, **{PILOT + name: a for name, a in its.items()}}, scalars)
 
 
-def _begin(plan: EnsemblePlan) -> tuple[Arrays, Scalars]:
+def _pilot_in(plan: EnsemblePlan, scalars: Scalars) -> EnsemblePlan | None:
+    """The second run, where it belongs to this part."""
+    return pilot_of(plan) if "pilot" in scalars else None
+
+
+def _begin(plan: EnsemblePlan, part: Part) -> tuple[Arrays, Scalars]:
     schedule = schedule_of(plan)
     n_records = schedule.n_records + 1
     pilot = pilot_of(plan)
     n_compared = plan.n_paths if plan.coarsening == 2 else pilot.n_paths if pilot is not None else 0
+    n_shown = min(plan.n_snapshots, plan.n_paths)
+    first_shard, _ = shards_of(schedule, part)
+    if first_shard > 0:  # The paths that are compared and shown are all of the first shard.
+        n_compared = n_shown = 0
     arrays: Arrays = {
         "counts": np.zeros(plan.histogram_edges.size + 1, dtype=np.int64),
         "extent": np.array([np.inf, -np.inf]),
         "path_means": np.full(n_compared, np.nan),
-        "snapshots": np.full((min(plan.n_snapshots, plan.n_paths), n_records), np.nan),
+        "snapshots": np.full((n_shown, n_records), np.nan),
         "passage_counts": np.zeros(N_PASSAGE_BINS, dtype=np.int64),
-        **_stored("records", Means.empty((len(plan.recorded), n_records))),
-        **_stored("paths", Means.empty((N_PATH_MEANS,))),
-        **_stored("passages", Means.empty((1,))),
+        **stored_means("records", Means.empty((len(plan.recorded), n_records))),
+        **stored_means("paths", Means.empty((N_PATH_MEANS,))),
+        **stored_means("passages", Means.empty((1,))),
     }
-    scalars = {"unit": 0, "path_steps": 0, "n_lost": 0, "n_absorbed": 0, "total": 0.0, "lost": []}
+    scalars = {
+        "plan": plan.fingerprint,
+        "part": None if part is None else list(part),
+        "unit": schedule.first_unit(first_shard),
+        "path_steps": 0,
+        "n_lost": 0,
+        "n_absorbed": 0,
+        "total": 0.0,
+        "lost": [],
+    }
     return arrays, scalars
 
 
@@ -109,11 +141,12 @@ def _advance(
     """Do pieces of one run, changing its state, and return the path-steps done; 0 if nothing was left."""
     schedule = schedule_of(plan)
     start = scalars["path_steps"]
-    if scalars["unit"] >= schedule.n_units:
+    _, end = units_of(schedule, scalars["part"])
+    if scalars["unit"] >= end:
         return 0.0
     kernels = replace(kernels_of(plan), on_card=on_card(device, plan))
     per_unit = max(1.0, plan.path_steps / schedule.n_units)
-    while scalars["unit"] < schedule.n_units:
+    while scalars["unit"] < end:
         first = scalars["unit"]
         unit = schedule.unit(first)
         if unit.samples[0] == 0 and unit.blocks[0] == 0:
@@ -130,11 +163,16 @@ def _advance(
         work = [(plan, schedule, kernels, arrays, each) for each in units]
         _merge(arrays, scalars, run_all(do_unit, work))
         scalars["unit"] = stop
+        if stop == schedule.first_unit(unit.shard + 1):
+            close_shard(arrays, scalars, unit.shard)
         if scalars["path_steps"] - start >= budget:
             break
-    if scalars["unit"] >= schedule.n_units:
-        for name in [name for name in arrays if name.startswith("shard_") and name != "shard_state"]:
+    if scalars["unit"] >= end:
+        kept = ("shard_state",) if end == schedule.n_units else ()
+        for name in [name for name in arrays if name.startswith("shard_") and name not in kept]:
             del arrays[name]
+        if scalars["part"] is None:
+            fold_spans(arrays, scalars)
     return max(1.0, float(scalars["path_steps"] - start))
 
 
@@ -153,27 +191,33 @@ def _joined(schedule: Schedule, first: int, wanted: int) -> tuple[Unit, int]:
     return Unit(unit.shard, blocks, samples), stop
 
 
-def _checkpoint(
-    plan: EnsemblePlan, pilot: EnsemblePlan | None, arrays: Arrays, scalars: Scalars
-) -> Checkpoint:
+def checkpoint_of(plan: EnsemblePlan, arrays: Arrays, scalars: Scalars) -> Checkpoint:
+    """The checkpoint of a state, with its fraction and what is worth showing."""
     n = int(arrays["counts"].sum())
+    total = scalars["total"] + float(arrays[TOTALS].sum() if TOTALS in arrays else 0.0)
     live = {
-        "mean": plan.moments.minimum + scalars["total"] / n if n > 0 else None,
+        "mean": plan.moments.minimum + total / n if n > 0 else None,
         "n_diverged": scalars["n_lost"],
         "n_absorbed": scalars["n_absorbed"],
         "path_steps": scalars["path_steps"],
     }
+    pilot = _pilot_in(plan, scalars)
     runs = [(plan, scalars)] if pilot is None else [(plan, scalars), (pilot, scalars["pilot"])]
-    shares = [(run.path_steps, state["unit"], schedule_of(run).n_units) for run, state in runs]
-    done = all(unit >= n_units for _, unit, n_units in shares)
-    fraction = sum(work * unit / n_units for work, unit, n_units in shares) / sum(s[0] for s in shares)
+    shares = [_share(run, state) for run, state in runs]
+    is_done = all(left == 0 for _, _, left in shares)
+    fraction = sum(done for done, _, _ in shares) / sum(work for _, work, _ in shares)
     return Checkpoint(
-        fraction=1.0 if done else min(fraction, 1 - 1e-9), arrays=arrays, scalars=scalars, live=live
+        fraction=1.0 if is_done else min(fraction, 1 - 1e-9), arrays=arrays, scalars=scalars, live=live
     )
 
 
-def _stored(name: str, means: Means) -> Arrays:
-    return {f"{name}_count": means.count, f"{name}_mean": means.mean, f"{name}_squares": means.squares}
+def _share(plan: EnsemblePlan, scalars: Scalars) -> tuple[float, float, int]:
+    """Path-steps of one run, or of a part of it, done and in all, and the pieces that are left."""
+    schedule = schedule_of(plan)
+    first, end = units_of(schedule, scalars["part"])
+    per_unit = plan.path_steps / schedule.n_units
+    unit = scalars["unit"]
+    return per_unit * (unit - first), per_unit * (end - first), end - unit
 
 
 def _merge(arrays: Arrays, scalars: Scalars, outcomes: Iterable[Outcome]) -> None:
@@ -181,8 +225,7 @@ def _merge(arrays: Arrays, scalars: Scalars, outcomes: Iterable[Outcome]) -> Non
     for outcome in outcomes:
         arrays["counts"] += outcome.counts
         arrays["passage_counts"] += outcome.passage_counts
-        low, high = arrays["extent"]
-        arrays["extent"] = np.array([min(low, outcome.extent[0]), max(high, outcome.extent[1])])
+        arrays["extent"] = wider(arrays["extent"], outcome.extent)
         records = slice(*outcome.record_range)
         _merge_into(arrays, "records", (slice(None), records), outcome.records)
         _merge_into(arrays, "passages", (slice(None),), outcome.passages)
@@ -193,13 +236,13 @@ def _merge(arrays: Arrays, scalars: Scalars, outcomes: Iterable[Outcome]) -> Non
         if outcome.path_means is not None:
             held = arrays["path_means"][outcome.first_path :][: outcome.path_means.size]
             held[:] = outcome.path_means[: held.size]
-        for name in ("path_steps", "n_lost", "n_absorbed", "total"):
+        for name in (*COUNTED, "total"):
             scalars[name] += getattr(outcome, name)
         scalars["lost"] = (scalars["lost"] + outcome.lost)[:MAX_LOST_KEPT]
 
 
 def _merge_into(arrays: Arrays, name: str, where: tuple[slice, ...], more: Means) -> None:
-    held = Means(*(arrays[f"{name}_{part}"][where] for part in ("count", "mean", "squares")))
-    merged = merge_means(held, more)
-    for part in ("count", "mean", "squares"):
-        arrays[f"{name}_{part}"][where] = getattr(merged, part)
+    held = means_in(arrays, name)
+    merged = merge_means(Means(held.count[where], held.mean[where], held.squares[where]), more)
+    for stored, values in stored_means(name, merged).items():
+        arrays[stored][where] = values

@@ -113,6 +113,10 @@ class Schedule:
         last = self.n_shards - 1
         return self.segments * (last * self.tasks(0) + self.tasks(last))
 
+    def first_unit(self, shard: int) -> int:
+        """First piece of work of a shard; of the one after the last, how many there are."""
+        return min(shard * self.segments * self.tasks(0), self.n_units)
+
     def unit(self, index: int) -> Unit:
         """Piece of work number `index`."""
         shard, rest = divmod(index, self.segments * self.tasks(0))
@@ -220,3 +224,8 @@ def schedule_of(plan: EnsemblePlan) -> Schedule:
         epoch=plan.epoch_batches,
         group=plan.noise_source.steps if plan.has_fixed_clock else 1,
     )
+
+
+def n_shards(plan: EnsemblePlan) -> int:
+    """Most parts that a run can be cut into: shards of 65536 paths."""
+    return schedule_of(plan).n_shards

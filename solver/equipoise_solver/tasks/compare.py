@@ -1,6 +1,7 @@
 """The task `compare`: the exact law, the simulated ensemble, and how far they are apart."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from equipoise_solver.tasks.data import moments_of
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
 from equipoise_solver.tasks.escaping import escaping_note, sample_of
 from equipoise_solver.tasks.finite_step import describe_finite_step, finite_step_law
-from equipoise_solver.tasks.one_part import OnePart, check_part
+from equipoise_solver.tasks.one_part import check_part
 from equipoise_solver.tasks.stationary import describe_law, exact_law
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.theory import StationaryLaw
@@ -30,7 +31,7 @@ ROUNDING = 1e-9
 N_EQUAL_BINS = 400
 
 
-class CompareWork(OnePart):
+class CompareWork:
     """A `compare` spec, ready to be computed."""
 
     def __init__(self, spec: Compare, *, load_dataset: LoadDataset | None = None, device: str = CPU) -> None:
@@ -51,14 +52,23 @@ class CompareWork(OnePart):
         """Path-steps and memory of the ensemble."""
         return cost_of(self._plan)
 
+    @property
+    def n_shards(self) -> int:
+        """One part for every 65536 paths."""
+        return ensembles.n_shards(self._plan)
+
     def begin(self, shard: tuple[int, int] | None = None) -> Checkpoint:
-        """State before the first chunk."""
+        """State before the first chunk, of the whole or of a part."""
         check_part(shard, self.n_shards)
-        return ensembles.begin(self._plan)
+        return ensembles.begin(self._plan, shard)
 
     def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
         """Do about `budget` path-steps more."""
         return ensembles.advance(self._plan, checkpoint, budget=budget, threads=threads, device=self._device)
+
+    def merge(self, checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+        """What the whole ends in, from all its parts in order."""
+        return ensembles.merge(self._plan, checkpoints)
 
     def finish(self, checkpoint: Checkpoint) -> CompareSolution:
         """The laws, the ensemble and their distances."""

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from equipoise_solver import prepare
+from equipoise_solver import prepare, solve
+from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.errors import InvalidModelError
+from equipoise_solver.solving import Work
 
 STATIONARY: dict[str, Any] = {
     "task": "stationary",
@@ -13,6 +15,63 @@ STATIONARY: dict[str, Any] = {
     "data": {"kind": "gaussian", "slope": 1.2, "noise_std": 0.7},
     "temperature": 0.1,
 }
+
+SIMULATE: dict[str, Any] = {
+    "task": "simulate",
+    "model": {"kind": "diagonal", "depth": 1},
+    "data": {"kind": "gaussian", "slope": 1.2, "noise_std": 0.7},
+    "dynamics": {"kind": "sgd", "learning_rate": 0.03, "batch_size": 2},
+    "n_paths": 2 * 65536 + 1,
+    "n_steps": 20,
+    "n_records": 5,
+}
+COMPARE: dict[str, Any] = {
+    **{name: SIMULATE[name] for name in ("model", "data", "n_paths")},
+    "task": "compare",
+    "dynamics": {"kind": "sgf", "temperature": 0.1, "step_size": 0.02},
+    "duration": 0.4,
+    "n_records": 4,
+}
+
+
+def computed(work: Work, part: tuple[int, int] | None) -> Checkpoint:
+    """The end of a part, or of the whole, through the bytes of checkpoints."""
+    state = work.begin(part)
+    while not state.is_done:
+        state = Checkpoint.from_bytes(work.advance(state, 2_000_000, threads=2).to_bytes())
+    return state
+
+
+@pytest.mark.parametrize("spec", [SIMULATE, COMPARE], ids=["simulate", "compare"])
+def test_an_ensemble_can_be_computed_in_parts(spec: dict[str, Any]) -> None:
+    """One part for every 65536 paths, or fewer; from any of them comes the solution of the undivided spec."""
+    whole = solve(spec, threads=1, device="cpu").model_dump_json()
+    assert prepare(spec).n_shards == 3
+    for of in range(1, 4):
+        # Every part by a work of its own, as on another machine.
+        parts = [computed(prepare(spec), (number, of)) for number in range(of)]
+        work = prepare(spec)
+        assert work.finish(work.merge(parts)).model_dump_json() == whole
+
+
+def test_parts_of_another_spec_are_refused() -> None:
+    """A part of another seed, and of the comparison of the same dynamics, are refused by name."""
+    work = prepare(SIMULATE)
+    own = [computed(work, (number, 2)) for number in range(2)]
+    for other in ({**SIMULATE, "seed": 5}, COMPARE):
+        with pytest.raises(InvalidModelError) as caught:
+            work.merge([own[0], computed(prepare(other), (1, 2))])
+        assert caught.value.field == "checkpoints"
+    assert work.merge(own).is_done
+
+
+def test_small_ensembles_are_one_part() -> None:
+    """Up to 65536 paths there is nothing to share out."""
+    work = prepare({**SIMULATE, "n_paths": 65536, "n_steps": 2})
+    assert work.n_shards == 1
+    with pytest.raises(InvalidModelError) as caught:
+        work.begin((0, 2))
+    assert caught.value.field == "shard"
 
 
 def test_a_closed_form_is_one_part() -> None:
