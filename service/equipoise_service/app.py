@@ -10,7 +10,9 @@ from equipoise_service.chunks import Prepare
 from equipoise_service.deps import identify, open_resources
 from equipoise_service.docs_page import install_docs_page
 from equipoise_service.middleware import RequestMiddleware
+from equipoise_service.open_streams import OpenStreams
 from equipoise_service.problems import MEDIA_TYPE, Problem, install_error_handlers
+from equipoise_service.request_bounds import RequestBounds
 from equipoise_service.request_counts import RequestCounts
 from equipoise_service.routes import datasets, jobs, operations, solve
 from equipoise_service.settings import Settings
@@ -28,6 +30,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "A valid token is needed.",
         403: "The token does not allow this.",
         404: "There is no such thing.",
+        408: "The body came too slowly.",
         409: "The right request at the wrong moment.",
         410: "The result was removed: submit the spec again.",
         413: "The body is too large.",
@@ -82,10 +85,14 @@ def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> Fast
     )
     app.state.settings = settings
     app.state.request_counts = counts
+    app.state.open_streams = OpenStreams(settings.max_streams_per_user)
     for router in (solve.router, jobs.router, datasets.router, operations.router):
         app.include_router(router, prefix="/v1", dependencies=[Depends(identify)])
     app.include_router(operations.health_router)
     install_docs_page(app)
+    app.add_middleware(
+        RequestBounds, silence_s=settings.max_silence_seconds, body_s=settings.max_body_seconds
+    )
     app.add_middleware(RequestMiddleware, counts=counts)
     install_error_handlers(app)
     return app

@@ -7,6 +7,8 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
+from equipoise_service.security_headers import page_policy
+
 _FILES = "/docs-files"
 
 
@@ -19,6 +21,8 @@ def install_docs_page(app: FastAPI) -> None:
         swagger_css_url=f"{_FILES}/swagger-ui.css",
         swagger_favicon_url=f"{_FILES}/favicon.png",
     )
+
+    page.headers["Content-Security-Policy"] = page_policy(bytes(page.body).decode())
 
     async def show() -> HTMLResponse:
         return page

@@ -1,7 +1,7 @@
 """Errors of the service: one class per kind of answer, one stable code per reason.
 
 ServiceError
-├── MalformedError       400, 401, 403, 413, 415, 429: the request cannot be read or may not be made
+├── MalformedError       400, 401, 403, 408, 413, 415, 429: the request cannot be read or may not be made
 ├── NotFoundError        404, 410: there is none, or no longer
 ├── ConflictError        409: right request, wrong moment
 ├── RefusedError         422: understood, but it makes no sense or is beyond the limits
@@ -39,6 +39,7 @@ REASONS: dict[str, Reason] = {
     "body_too_large": Reason(413, "The body is too large"),
     "rate_limited": Reason(429, "Too many requests"),
     "too_many_jobs": Reason(429, "Too many jobs of yours wait"),
+    "request_timeout": Reason(408, "The body came too slowly"),
     "unsupported_media_type": Reason(415, "This content type is not read here"),
     "invalid_request": Reason(422, "The request does not fit the API"),
     "invalid_spec": Reason(422, "The spec makes no sense"),

@@ -15,15 +15,10 @@ from equipoise_service import logs, tracing
 from equipoise_service.errors import ServiceError
 from equipoise_service.problems import problem_response
 from equipoise_service.request_counts import RequestCounts, route_of
+from equipoise_service.security_headers import SECURITY_HEADERS
 
 logger = logging.getLogger("equipoise_service.requests")
 
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -66,7 +61,7 @@ class RequestMiddleware:
                 if span.is_recorded and span.parent_of_others is not None:
                     headers["traceparent"] = span.parent_of_others
                 for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         try:

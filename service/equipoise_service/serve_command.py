@@ -32,6 +32,7 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
 
     from equipoise_service.app import create_app
     from equipoise_service.probes import check_places
+    from equipoise_service.slow_clients import bounded_protocol
 
     check_exposure(settings)
     if options.parent is None:
@@ -45,6 +46,8 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=bounded_protocol(settings.max_silence_seconds),
+        ws="none",
         # Open event streams end when the process does.
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=64 * 1024,

@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     """Age at which finished jobs and unused datasets are removed, [days]; default: never."""
     retention_bytes: Annotated[float, Field(gt=0)] | None = None
     """Size of the store above which the results used longest ago are removed, [bytes]; default: never."""
+    max_silence_seconds: Annotated[float, Field(ge=0.1, le=600)] = 20.0
+    """Longest silence of a client within a request, or while it takes an answer, [s]."""
+    max_body_seconds: Annotated[float, Field(ge=0.1)] = 900.0
+    """Longest time that a body may take to come, [s]."""
+    max_streams_per_user: Annotated[int, Field(ge=1)] = 64
+    """Most event streams that one user holds open at a time at each API process."""
     max_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 60.0
     """Longest wait that `Prefer: wait` may ask for, [s]."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -11,6 +11,7 @@ from equipoise_service.deps import ReaderDep, Resources, ResourcesDep, Submitter
 from equipoise_service.job_events import stream, wait_for_end
 from equipoise_service.job_table import Job, Status
 from equipoise_service.json_body import JsonRoute
+from equipoise_service.open_streams import StreamSlotDep
 from equipoise_service.preferences import wanted_wait
 from equipoise_service.schemas import TAG_PATTERN, JobPage, JobRequest, JobView, job_view
 from equipoise_service.solution_bodies import pack_arrays
@@ -123,7 +124,9 @@ def get_arrays(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> Res
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
-async def get_events(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> StreamingResponse:
+async def get_events(
+    job_id: JobId, resources: ResourcesDep, caller: ReaderDep, _slot: StreamSlotDep
+) -> StreamingResponse:
     """Follow a job: events `status`, `progress`, at last `end`; a new connection starts with the present."""
     job = await to_thread.run_sync(resources.jobs.get, job_id, caller)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
