@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from equipoise_service.callers import USER_PATTERN
@@ -13,14 +13,12 @@ from equipoise_service.job_table import Job, Status
 from equipoise_service.json_body import JsonRoute
 from equipoise_service.open_streams import StreamSlotDep
 from equipoise_service.preferences import wanted_wait
+from equipoise_service.routes.results import JobId
 from equipoise_service.schemas import TAG_PATTERN, JobPage, JobRequest, JobView, job_view
-from equipoise_service.solution_bodies import pack_arrays
 from equipoise_service.submissions import Submission
-from equipoise_solver.specs import Solution
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
-JobId = Annotated[str, Path(description="Id of the job.")]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -87,36 +85,6 @@ def list_jobs(
 def get_job(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> JobView:
     """Show one job."""
     return _view(resources, resources.jobs.get(job_id, caller))
-
-
-@router.get("/{job_id}/result", response_model=Solution)
-async def get_result(
-    job_id: JobId,
-    resources: ResourcesDep,
-    caller: ReaderDep,
-    if_none_match: Annotated[str | None, Header(description="ETag of the result you have.")] = None,
-) -> Response:
-    """Fetch the solution of a finished job; its ETag is the SHA-256 of what was computed."""
-    found = resources.results.at_hand(job_id, caller)
-    if found is None:
-        found = await to_thread.run_sync(resources.results.load, job_id, caller)
-    headers = {"ETag": found.etag, "Cache-Control": "private, max-age=0"}
-    if if_none_match is not None and found.etag in if_none_match:
-        return Response(status_code=304, headers=headers)
-    return Response(found.content, media_type="application/json", headers=headers)
-
-
-@router.get(
-    "/{job_id}/arrays",
-    response_class=Response,
-    responses={200: {"content": {"application/x-npz": {"schema": {"type": "string", "format": "binary"}}}}},
-)
-def get_arrays(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> Response:
-    """Fetch the arrays of a finished job as NPZ, under flat names such as `histogram.counts`."""
-    job = resources.jobs.get(job_id, caller)
-    content = pack_arrays(resources.jobs.result(job))
-    headers = {"Content-Disposition": f'attachment; filename="{job.id}.npz"', "ETag": f'"{job.result}-npz"'}
-    return Response(content, media_type="application/x-npz", headers=headers)
 
 
 @router.get(
