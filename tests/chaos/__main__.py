@@ -1,6 +1,7 @@
 """`python -m tests.chaos --jobs 300 --kills 40 --database sqlite`: a run of any size, with a report."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="writes REPORT.json and REPORT.md")
     parser.add_argument("--keep", type=Path, help="folder for data and logs, kept; default: a temporary one")
     options = parser.parse_args()
+    # Whoever ends the run ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     plan = Plan(
         n_jobs=options.jobs,
         n_attacks=options.kills,
