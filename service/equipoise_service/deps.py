@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import anyio
@@ -25,6 +25,9 @@ from equipoise_service.settings import Settings
 from equipoise_service.store import Store
 from equipoise_service.worker_table import WorkerTable
 
+_COMPUTING = 2
+_SUBMITTING = 8
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -36,6 +39,9 @@ class Resources:
     results: ResultCache
     library: DatasetLibrary
     workers: WorkerTable
+    # Threads beside those of reads, which must not wait for what is computed or locked.
+    computing: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_COMPUTING))
+    submitting: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_SUBMITTING))
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import sys
 import signal
 import threading
 
@@ -16,6 +17,7 @@ from equipoise_service.sockets import inherited_socket, listen
 _API = ("host", "port")
 _WORKER = ("device", "threads", "queues")
 _MODULE = "python -m equipoise_service"
+_SWITCH_EVERY_S = 0.001
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
@@ -33,12 +35,17 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
     from equipoise_service.app import create_app
     from equipoise_service.probes import check_places
     from equipoise_service.slow_clients import bounded_protocol
+    from equipoise_service.supervisor import run_apis
 
     check_exposure(settings)
     if options.parent is None:
         check_places(settings)
+        if settings.api_processes > 1:
+            return run_apis(settings, environment={**os.environ, **as_environment(options)})
     else:  # The supervisor has looked.
         die_with_parent(options.parent)
+    # Threads that solve hand over to the one that answers this often.
+    sys.setswitchinterval(_SWITCH_EVERY_S)
     is_inherited = options.socket is not None
     socket = inherited_socket(options.socket) if is_inherited else listen(settings.host, settings.port)
     config = uvicorn.Config(

@@ -165,14 +165,31 @@ def serve(
         return [*_PYTHON, "worker", f"--id={lives[-1]}", *replaced, f"--parent={parent}"]
 
     number = listener.fileno()
-    api_command = [*_PYTHON, "api", f"--socket={number}", f"--parent={parent}"]
-    children = [Child("API", lambda: api_command, files=(number,)), Child("worker", worker_command)]
+    children = [*_apis(settings.api_processes, number), Child("worker", worker_command)]
     shown = f"[{host}]" if ":" in host else host
     ready = f"Equipoise is ready at http://{shown}:{port} (docs: http://{shown}:{port}/docs; Ctrl-C stops it)"
     threading.Thread(target=_announce, args=(host, port, ready), daemon=True).start()
     code = Supervisor(children, environment).run()
     logger.info("stopped")
     return code
+
+
+def run_apis(settings: Settings, *, environment: Mapping[str, str]) -> int:
+    """Run the API's processes behind one port until told to stop; returns the exit code.
+
+    Raises:
+        SettingsError: the port is taken or the host unknown.
+    """
+    listener = listen(settings.host, settings.port)
+    logger.info("API listens at %s:%d with %d processes", *listener.getsockname()[:2], settings.api_processes)
+    return Supervisor(_apis(settings.api_processes, listener.fileno()), environment).run()
+
+
+def _apis(n_processes: int, socket: int) -> list[Child]:
+    """Processes that accept from one listening socket, so that none refuses while another one starts."""
+    command = [*_PYTHON, "api", f"--socket={socket}", f"--parent={os.getpid()}"]
+    names = ["API"] if n_processes == 1 else [f"API {number}" for number in range(1, n_processes + 1)]
+    return [Child(name, lambda: command, files=(socket,)) for name in names]
 
 
 def _announce(host: str, port: int, line: str) -> None:

@@ -50,7 +50,7 @@ async def submit(
     submission = Submission(
         body.spec, caller, body.priority, body.timeout_seconds, body.tags, idempotency_key
     )
-    job = await to_thread.run_sync(resources.jobs.submit, submission)
+    job = await to_thread.run_sync(resources.jobs.submit, submission, limiter=resources.submitting)
     headers = {"Location": f"/v1/jobs/{job.id}"}
     wait_s = wanted_wait(prefer, resources.settings.max_wait_seconds)
     if wait_s is not None:
