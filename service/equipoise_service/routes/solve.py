@@ -21,4 +21,5 @@ async def solve(body: SolveRequest, resources: ResourcesDep, caller: SubmitterDe
         content: bytes = solution.model_copy(update={"seconds": seconds}).model_dump_json().encode()
         return content
 
-    return Response(await to_thread.run_sync(compute, limiter=resources.computing), media_type="application/json")
+    content = await to_thread.run_sync(compute, limiter=resources.computing)
+    return Response(content, media_type="application/json")
