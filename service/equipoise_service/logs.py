@@ -92,6 +92,11 @@ def options() -> LogOptions | None:
     return _options[0] if _options else None
 
 
+def forget_options() -> None:
+    """As if this process had not been set up; what it logs still goes where it went."""
+    _options.clear()
+
+
 def install(options: LogOptions, stream: TextIO | None = None) -> None:
     """Let everything that this process logs go to one stream."""
     _options[:] = [options]

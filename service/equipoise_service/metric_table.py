@@ -66,7 +66,10 @@ SUBMITTED = Metric(
     'Jobs that were taken; answered is "yes" if the answer was at hand.',
 )
 FINISHED = Metric(
-    "equipoise_jobs_finished_total", "counter", ("queue", "status"), "Jobs that ended after a wait."
+    "equipoise_jobs_finished_total",
+    "counter",
+    ("queue", "status"),
+    "Jobs that ended, without those answered at once.",
 )
 FAILED = Metric(
     "equipoise_jobs_failed_total", "counter", ("code",), "Jobs that ended with an error, by its code."

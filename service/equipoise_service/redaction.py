@@ -17,27 +17,37 @@ _SECRET_VARIABLE = re.compile(
 _NOT_A_SECRET = re.compile(r"(?i)_(file|path|uri|url|id)$")
 _SECRET_WORD = r"token|password|passwd|secret|api[_-]?key|access[_-]?key|signature|credential"
 # The lengths are bounded, so that no text makes the search slow.
-_SECRET_NAME = rf"(?:[\w-]{{0,40}}(?:{_SECRET_WORD})[\w-]{{0,40}}|sig|pwd)"
+_SECRET_NAME = rf"(?:(?:{_SECRET_WORD})[\w-]{{0,40}}|\b(?:sig|pwd))"
 
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
+# Each with words of which one stands in every text it matches: most lines are searched for these alone.
+_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
+    (words, re.compile(pattern), replacement)
+    for words, pattern, replacement in (
         # The password of a URL.
-        (r"(://[^\s:/@]*:)[^\s/]*@", rf"\1{HIDDEN}@"),
+        (("://",), r"(://[^\s:/@]*:)[^\s/]*@", rf"\1{HIDDEN}@"),
         # What authenticates a request, as a header or alone.
-        (r"(?i)\b(bearer\s+)[^\s\"',;)\]}]+", rf"\1{HIDDEN}"),
-        (r"\b([Bb]asic\s+)(?=[^\s\"']*[0-9=A-Z])[A-Za-z0-9+/]{6,}=*", rf"\1{HIDDEN}"),
+        (("bearer",), r"(?i)\b(bearer\s+)[^\s\"',;)\]}]+", rf"\1{HIDDEN}"),
+        (("basic",), r"\b([Bb]asic\s+)(?=[^\s\"']*[0-9=A-Z])[A-Za-z0-9+/]{6,}=*", rf"\1{HIDDEN}"),
         (
+            ("authorization", "x-api-key", "x-auth-token", "cookie"),
             r"(?i)\b((?:proxy-)?authorization|x-api-key|x-auth-token|(?:set-)?cookie)(\s*[:=]\s*)[^\r\n]+",
             rf"\1\2{HIDDEN}",
         ),
         # token=..., "password": "...", &X-Amz-Signature=...
-        (rf"(?i)\b({_SECRET_NAME}[\"']?\s*=\s*)(?:\"[^\"]*\"|'[^']*'|[^\s\"'&,;)\]}}]+)", rf"\1{HIDDEN}"),
-        (rf"(?i)([\"']{_SECRET_NAME}[\"']\s*:\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,}}]+)", rf"\1{HIDDEN}"),
+        (
+            ("=",),
+            rf"(?i)({_SECRET_NAME}[\"']?\s*=\s*)(?:\"[^\"]*\"|'[^']*'|[^\s\"'&,;)\]}}]+)",
+            rf"\1{HIDDEN}",
+        ),
+        (
+            ("':", '":', "' :", '" :'),
+            rf"(?i)({_SECRET_NAME}[\"']\s*:\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,}}]+)",
+            rf"\1{HIDDEN}",
+        ),
         # Signed web tokens.
-        (r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", HIDDEN),
+        (("eyj",), r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", HIDDEN),
         # The values of a query that failed.
-        (r"(\[parameters: ).*", rf"\1{HIDDEN}]"),
+        (("[parameters: ",), r"(\[parameters: ).*", rf"\1{HIDDEN}]"),
     )
 )
 
@@ -64,8 +74,10 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
         text = f"{text[:_LONGEST]} ... ({len(text) - _LONGEST} more characters)"
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    lowered = text.lower()
+    for words, pattern, replacement in _PATTERNS:
+        if any(word in lowered for word in words):
+            text = pattern.sub(replacement, text)
     return text
 
 
