@@ -37,6 +37,7 @@ from equipoise.solutions import (
     SimulateNetworkSolution,
     SimulateSolution,
     StationarySolution,
+    SweepSolution,
     SymmetriesSolution,
 )
 from equipoise_solver import specs
@@ -67,6 +68,7 @@ __all__ = [
     "SimulateNetworkSolution",
     "SimulateSolution",
     "StationarySolution",
+    "SweepSolution",
     "SymmetriesSolution",
     "TransportError",
     "UnexpectedAnswerError",

@@ -132,6 +132,25 @@ class SymmetriesSolution(specs.SymmetriesSolution, defer_build=True):
         return draw_symmetries(self, ax)
 
 
+class SweepSolution(specs.SweepSolution, defer_build=True):
+    """Solutions over a grid of specs, with plots of them."""
+
+    def plot(self, ax: "Axes | None" = None, *, output: str | None = None) -> "Axes":
+        """Draw an output along the swept field, or over two swept fields as a map.
+
+        Args:
+            ax: axes to draw into; a new figure if not given.
+            output: one of `outputs`; the first if not given.
+
+        Raises:
+            InvalidArgumentError: there is no such output, or more than two fields were swept.
+            MissingExtraError: matplotlib is not installed.
+        """
+        from equipoise.plots import draw_sweep
+
+        return draw_sweep(self, ax, output=output)
+
+
 AnySolution = (
     StationarySolution
     | SimulateSolution
@@ -140,6 +159,7 @@ AnySolution = (
     | DiffusionSolution
     | EquilibriumSolution
     | SymmetriesSolution
+    | SweepSolution
 )
 
 _CLASSES: dict[str, type[AnySolution]] = {
@@ -149,6 +169,7 @@ _CLASSES: dict[str, type[AnySolution]] = {
     "diffusion": DiffusionSolution,
     "equilibrium": EquilibriumSolution,
     "symmetries": SymmetriesSolution,
+    "sweep": SweepSolution,
 }
 
 

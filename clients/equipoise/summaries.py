@@ -1,6 +1,10 @@
 """Solutions and jobs as a few lines of text for a terminal."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.records import JobRecord
 from equipoise.solutions import (
@@ -11,6 +15,7 @@ from equipoise.solutions import (
     SimulateNetworkSolution,
     SimulateSolution,
     StationarySolution,
+    SweepSolution,
     SymmetriesSolution,
 )
 from equipoise_solver import specs
@@ -42,6 +47,8 @@ def summary(solution: AnySolution) -> str:
             rows = _symmetries(solution)
         case SimulateNetworkSolution():
             rows = _networks(solution)
+        case SweepSolution():
+            rows = _sweep(solution)
     took = [] if solution.seconds is None else [("seconds", _number(solution.seconds))]
     return aligned([("task", solution.task), *rows, ("spec hash", solution.spec_hash), *took])
 
@@ -218,6 +225,33 @@ def _networks(solution: specs.SimulateNetworkSolution) -> list[Row]:
         ("outcome", solution.outcome),
         *(("note", note) for note in solution.notes),
     ]
+
+
+def _sweep(solution: specs.SweepSolution) -> list[Row]:
+    first = [f"{', '.join(map(str, point.index))}: {point.message}" for point in solution.refused[:1]]
+    return [
+        (
+            "points",
+            f"{solution.spec.n_points} of task {solution.spec.base.task}, {solution.n_refused} refused",
+        ),
+        *((name, _axis(values)) for name, values in solution.axes.items()),
+        *((name, _found(values)) for name, values in solution.outputs.items()),
+        *(("first refused", text) for text in first),
+        *(("note", note) for note in solution.notes),
+    ]
+
+
+def _axis(values: NDArray[np.float64]) -> str:
+    return f"{values.size} values, {_number(values[0])} .. {_number(values[-1])}"
+
+
+def _found(values: NDArray[Any]) -> str:
+    """The range of numbers, or how often each word is there."""
+    if values.dtype.kind == "f":
+        known = values[np.isfinite(values)]
+        return f"{_number(known.min())} .. {_number(known.max())}" if known.size else "-"
+    words, counts = np.unique(values, return_counts=True)
+    return ", ".join(f"{word or 'none'} {n}" for word, n in zip(words.tolist(), counts.tolist(), strict=True))
 
 
 def _pair(pair: specs.BeforeAfter) -> str:

@@ -5,6 +5,7 @@ import re
 import reprlib
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from equipoise_solver.specs import (
     Solution,
     Spec,
     Stationary,
+    Sweep,
     Symmetries,
     parse_spec,
 )
@@ -97,6 +99,10 @@ def prepare(spec: Any, *, load_dataset: LoadDataset | None = None, device: str =
 
             _need_cpu(device, "a search for symmetries")
             return SymmetriesWork(symmetries, load_dataset=load_dataset)
+        case Sweep() as sweep:
+            from equipoise_solver.tasks.sweep import SweepWork
+
+            return SweepWork(sweep, prepare=partial(prepare, load_dataset=load_dataset, device=device))
 
 
 def _need_cpu(device: str, what: str) -> None:

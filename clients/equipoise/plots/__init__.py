@@ -6,6 +6,7 @@ from equipoise.plots.equilibrium import draw_equilibrium
 from equipoise.plots.networks import draw_networks
 from equipoise.plots.simulation import draw_simulation
 from equipoise.plots.stationary import draw_stationary
+from equipoise.plots.sweep import draw_sweep
 from equipoise.plots.symmetries import draw_symmetries
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "draw_networks",
     "draw_simulation",
     "draw_stationary",
+    "draw_sweep",
     "draw_symmetries",
 ]

@@ -75,7 +75,10 @@ from equipoise_solver.specs.solutions import (
     parse_solution,
 )
 from equipoise_solver.specs.solved import Atom, Quantiles, Series
+from equipoise_solver.specs.spec import Spec, json_schema, parse_spec
 from equipoise_solver.specs.stationary_parts import CollapseTime, GibbsComparison, RelaxationTimes
+from equipoise_solver.specs.sweep import Range, Sweep
+from equipoise_solver.specs.sweep_solution import RefusedPoint, SweepSolution
 from equipoise_solver.specs.symmetry_parts import (
     CustomSymmetry,
     DoubleRotationSymmetry,
@@ -91,10 +94,7 @@ from equipoise_solver.specs.tasks import (
     NormalInit,
     ParametersInit,
     Simulate,
-    Spec,
     Stationary,
-    json_schema,
-    parse_spec,
 )
 
 __all__ = [
@@ -160,6 +160,8 @@ __all__ = [
     "PassageTimes",
     "Quantiles",
     "QuasiStationary",
+    "Range",
+    "RefusedPoint",
     "Relaxation",
     "RelaxationTimes",
     "RescalingSymmetry",
@@ -181,6 +183,8 @@ __all__ = [
     "StepBias",
     "StepSchedule",
     "SurvivalLaw",
+    "Sweep",
+    "SweepSolution",
     "Symmetries",
     "SymmetriesSolution",
     "SymmetryFamily",

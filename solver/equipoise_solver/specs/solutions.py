@@ -15,6 +15,7 @@ from equipoise_solver.specs.network_solutions import (
 )
 from equipoise_solver.specs.solved import Atom, Quantiles, Series, Solved
 from equipoise_solver.specs.stationary_parts import CollapseTime, GibbsComparison, RelaxationTimes
+from equipoise_solver.specs.sweep_solution import SweepSolution
 from equipoise_solver.specs.tasks import Compare, Simulate, Stationary
 
 Phase = Literal["learning", "sparse", "interpolating", "metastable"]
@@ -323,7 +324,8 @@ Solution = Annotated[
     | CompareSolution
     | DiffusionSolution
     | EquilibriumSolution
-    | SymmetriesSolution,
+    | SymmetriesSolution
+    | SweepSolution,
     Field(discriminator="task"),
 ]
 SOLUTION: TypeAdapter[Solution] = TypeAdapter(Solution, config=ConfigDict(defer_build=True))

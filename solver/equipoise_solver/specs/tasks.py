@@ -1,19 +1,16 @@
-"""The tasks: what can be asked."""
+"""The tasks about laws and ensembles of networks that are functions of one number."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from typing_extensions import TypeAliasType
 
 from equipoise_solver.specs.base import Bounded, Count, NonNegative, Part, Positive, Real, refusal
 from equipoise_solver.specs.data import Data
-from equipoise_solver.specs.diffusion import Diffusion
 from equipoise_solver.specs.dynamics import GD, SGD, SGF, Dynamics, Langevin, LawDynamics, Temperature
-from equipoise_solver.specs.equilibrium import Equilibrium
 from equipoise_solver.specs.models import Diagonal, SimulateModel, StationaryModel
 from equipoise_solver.specs.network_models import NETWORK_KINDS
 from equipoise_solver.specs.network_simulation import SimulateNetwork, kind_of_simulation
-from equipoise_solver.specs.symmetry_search import Symmetries
 
 MAX_PATHS = 10**8
 MAX_STEPS = 10**10
@@ -346,22 +343,3 @@ AnySimulate = TypeAliasType(
         Discriminator(kind_of_simulation),
     ],
 )
-Spec = Annotated[
-    Stationary | AnySimulate | Compare | Diffusion | Equilibrium | Symmetries,
-    Field(discriminator="task"),
-]
-SPEC: TypeAdapter[Spec] = TypeAdapter(Spec, config=ConfigDict(defer_build=True))
-
-
-def parse_spec(spec: Any) -> Spec:
-    """Validate a spec given as a dictionary or as a spec model.
-
-    Raises:
-        pydantic.ValidationError: a field is unknown, missing, of the wrong kind or out of bounds.
-    """
-    return SPEC.validate_python(spec)
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of all specs, with descriptions and examples."""
-    return SPEC.json_schema()
