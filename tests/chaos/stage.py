@@ -17,7 +17,7 @@ from tests.support.servers import Process, clean_environment, descendants, proce
 
 from equipoise_service.settings import Settings
 
-HEARTBEAT_S, TTL_S = 0.5, 3.0
+HEARTBEAT_S, TTL_S = 0.5, 5.0
 # Time that a worker which is told to end takes at most, and the time that clients wait for an answer.
 _GRACE_S = 20.0
 _LOOK_EVERY_S = 0.1
