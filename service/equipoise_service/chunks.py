@@ -9,7 +9,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from equipoise_service.dataset_arrays import load_arrays
 from equipoise_service.processes import die_with_parent
 from equipoise_service.store import Store, checkpoint_folder
 from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.errors import UnsupportedCombinationError
 
 SOLVER = "equipoise_solver.solving:prepare"
 """Where `prepare` is found, as module:function."""
@@ -27,7 +28,9 @@ SOLVER = "equipoise_solver.solving:prepare"
 class Prepare(Protocol):
     """`equipoise_solver.solving.prepare`: a spec in, work that can be cut into chunks out."""
 
-    def __call__(self, spec: Any, *, load_dataset: Callable[[str], Any] | None = None) -> Any:
+    def __call__(
+        self, spec: Any, *, load_dataset: Callable[[str], Any] | None = None, device: str = "cpu"
+    ) -> Any:
         """Validate a spec and resolve its data."""
         ...
 
@@ -42,6 +45,9 @@ class JobInput:
         store_url: where checkpoints, results and datasets are.
         solver: where `prepare` is found, as module:function.
         threads: threads to compute with.
+        device: "cpu" or "cuda:N"; work that a card does not take is computed on the CPU.
+        shard: number of the part to compute and of how many; None for the whole.
+        begun_on: class of the device, "cpu" or "cuda", that the checkpoint was computed on.
     """
 
     job_id: str
@@ -49,6 +55,9 @@ class JobInput:
     store_url: str
     solver: str
     threads: int
+    device: str = "cpu"
+    shard: tuple[int, int] | None = None
+    begun_on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,10 @@ class Outcome:
         fraction: share of the work that is done.
         live: small numbers worth showing.
         seconds: time of computing, [s].
+        device: class of the device that computed, "cpu" or "cuda".
+        kind: what kind of work it was, as estimates are calibrated; "" if unknown.
+        path_steps: path-steps computed.
+        predicted_s: prior estimate of the seconds on one thread, [s].
         is_done: whether nothing is left to advance.
         result: SHA-256 of the result's bytes, once there is one.
         error_code: code of the refusal, if the spec was refused.
@@ -71,6 +84,10 @@ class Outcome:
     fraction: float = 0.0
     live: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    device: str = "cpu"
+    kind: str = ""
+    path_steps: float = 0.0
+    predicted_s: float = 0.0
     is_done: bool = False
     result: str | None = None
     error_code: str | None = None
@@ -105,45 +122,82 @@ def finish(job: JobInput, checkpoint: str) -> Outcome:
     return _guarded(lambda: _finish(job, checkpoint))
 
 
+def merge(job: JobInput, checkpoints: tuple[str, ...]) -> Outcome:
+    """Publish the result of a job whose parts are done, given the checkpoint of each."""
+    return _guarded(lambda: _merge(job, checkpoints))
+
+
 def solve_at_once(job: JobInput) -> Outcome:
     """Compute a small job from beginning to end, without checkpoints."""
     return _guarded(lambda: _solve_at_once(job))
 
 
 def _advance(job: JobInput, checkpoint: str | None, budget: int) -> Outcome:
-    work = _work(job)
+    work, device = _work(job)
     start = time.perf_counter()
-    state = work.begin() if checkpoint is None else _restore(job, work, checkpoint)
+    # The devices agree to rounding only: what was begun on another kind begins afresh, so that the result is
+    # that of one of them.
+    is_foreign = job.begun_on is not None and job.begun_on != device
+    if checkpoint is None or is_foreign:
+        before = state = _begin(job, work)
+    else:
+        before = state = _restore(job, work, checkpoint)
     if not state.is_done:
         state = work.advance(state, budget, threads=job.threads)
     seconds = time.perf_counter() - start
     name = f"{checkpoint_folder(job.job_id)}/{uuid.uuid4().hex}"
     Store(job.store_url).put(name, state.to_bytes())
     _last[:] = [(name, state)]
+    share = max(state.fraction - before.fraction, 0.0) / (1 if job.shard is None else job.shard[1])
     return Outcome(
         checkpoint=name,
         fraction=float(min(max(state.fraction, 0.0), 1.0)),
         live=_showable(state.live),
         seconds=seconds,
+        device=device,
+        kind=str(getattr(work.cost, "kind", "")),
+        path_steps=float(work.cost.path_steps) * share,
+        predicted_s=float(getattr(work.cost, "seconds", 0.0)) * share,
         is_done=bool(state.is_done),
     )
 
 
 def _finish(job: JobInput, checkpoint: str) -> Outcome:
-    work = _work(job)
+    work, _ = _work(job)
     start = time.perf_counter()
+    state = _completed(job, work, checkpoint)
+    _let_go()
+    return _publish(job, work.finish(state), start)
+
+
+def _merge(job: JobInput, checkpoints: tuple[str, ...]) -> Outcome:
+    work, _ = _work(job)
+    start = time.perf_counter()
+    of = len(checkpoints)
+    parts = [
+        _completed(replace(job, shard=(number, of)), work, name) for number, name in enumerate(checkpoints)
+    ]
+    _let_go()
+    return _publish(job, work.finish(work.merge(parts)), start)
+
+
+def _completed(job: JobInput, work: Any, checkpoint: str) -> Any:
+    """The state of a checkpoint that is done; computed again if it was lost."""
     state = _restore(job, work, checkpoint)
-    while not state.is_done:  # Only after a checkpoint was lost and the work began afresh.
+    while not state.is_done:
         state = work.advance(state, 10**9, threads=job.threads)
-    # The job is over for this process: its memory is let go before the next one begins.
+    return state
+
+
+def _let_go() -> None:
+    """Forget the job that ends: its memory is needed by the next one."""
     _prepared.cache_clear()
     _last.clear()
-    return _publish(job, work.finish(state), start)
 
 
 def _solve_at_once(job: JobInput) -> Outcome:
     start = time.perf_counter()
-    work = _work(job)
+    work, _ = _work(job)
     state = work.begin()
     while not state.is_done:
         state = work.advance(state, 10**9, threads=job.threads)
@@ -162,6 +216,10 @@ _tied: list[int] = []
 _last: list[tuple[str, Any]] = []
 
 
+def _begin(job: JobInput, work: Any) -> Any:
+    return work.begin() if job.shard is None else work.begin(job.shard)
+
+
 def _restore(job: JobInput, work: Any, name: str) -> Any:
     if _last and _last[0][0] == name:
         return _last[0][1]
@@ -169,21 +227,29 @@ def _restore(job: JobInput, work: Any, name: str) -> Any:
         return Checkpoint.from_bytes(Store(job.store_url).get(name))
     except (FileNotFoundError, ValueError):
         # Written by another version, or lost with the disk: the same numbers come out from the start again.
-        return work.begin()
+        return _begin(job, work)
 
 
-def _work(job: JobInput) -> Any:
-    return _prepared(job.spec, job.store_url, job.solver)
+def _work(job: JobInput) -> tuple[Any, str]:
+    """The work of a job, and the class of the device that computes it."""
+    return _prepared(job.spec, job.store_url, job.solver, job.device)
 
 
 @functools.lru_cache(maxsize=2)
-def _prepared(spec: str, store_url: str, solver: str) -> Any:
+def _prepared(spec: str, store_url: str, solver: str, device: str) -> tuple[Any, str]:
     store = Store(store_url)
 
     def load(dataset_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return load_arrays(store, dataset_id)
 
-    return find_solver(solver)(json.loads(spec), load_dataset=load)
+    prepare, given = find_solver(solver), json.loads(spec)
+    if device != "cpu":
+        try:
+            return prepare(given, load_dataset=load, device=device), device.split(":")[0]
+        except UnsupportedCombinationError as error:
+            if error.field != "device":
+                raise
+    return prepare(given, load_dataset=load), "cpu"
 
 
 def _guarded(compute: Callable[[], Outcome]) -> Outcome:

@@ -16,9 +16,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "data_dir": {"metavar": "FOLDER", "help": "folder of the database and the store (./equipoise-data)"},
     "database_url": {"metavar": "URL", "help": "SQLite or PostgreSQL instead of the file in the folder"},
     "store_url": {"metavar": "URL", "help": "any fsspec URL instead of the store in the folder"},
-    "device": {"metavar": "DEVICE", "help": "device to compute on: auto or cpu (auto)"},
+    "device": {
+        "metavar": "DEVICE",
+        "help": "cpu, cuda:N, auto (a card if there is one) or all (a worker each)",
+    },
     "threads": {"metavar": "N", "help": "threads to compute with (all processors)"},
-    "queues": {"metavar": "NAMES", "help": "queues to serve, separated by commas (quick,cpu)"},
+    "queues": {"metavar": "NAMES", "help": "queues to serve, separated by commas (those of the device)"},
     "log_level": {"metavar": "LEVEL", "help": "debug, info, warning or error (info)"},
     "log_format": {"metavar": "FORMAT", "help": "text for people or json for machines (text)"},
 }

@@ -1,15 +1,19 @@
 """The job engine: the only module that knows DBOS, so that it can be replaced.
 
 Two faces: `JobQueue` is what the API needs (enqueue, cancel, forget), `JobEngine` is what a worker needs
-(run jobs, take over those of the dead). Both act on the database of the service.
+(run jobs, hand them back, take over those of the dead). Both act on the database of the service.
+
+The engine's own threads would draw by lot among the users who wait, and start one job a poll. So the worker
+looks at the queues itself (`slots`), by the functions of the pinned release that those threads use.
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -20,20 +24,30 @@ from dbos import (
     DBOSConfig,
     DBOSPortableJSONSerializer,
     EnqueueOptions,
+    Queue,
     StepOptions,
     error,
 )
+from dbos._core import execute_dequeued_workflow
+from sqlalchemy.exc import DBAPIError
 
+from equipoise_service import flows
+from equipoise_service.callers import LOCAL_USER
 from equipoise_service.patience import in_thread, outlasting
+from equipoise_service.queues import COORDINATE, QUEUES, SLOT_RULES, rules_for
 from equipoise_service.runner import JobRunner, State
+from equipoise_service.shard_runner import ShardRunner
+from equipoise_service.shards import ShardTable, job_of_part, shard_id
+from equipoise_service.slots import Slots
 
 logger = logging.getLogger(__name__)
 
 APPLICATION = "equipoise"
 # Jobs begun under one version are only run by workers of the same version. Raise it when the order of
-# steps in `run_job` changes, and only then.
+# steps in `flows` changes, and only then.
 STEPS_VERSION = "1"
-WORKFLOW = "run_job"
+# Names of the workflows: a job in one piece, a shard, and the job that shards belong to.
+WHOLE, SHARD, SHARDED = "run_job", "run_shard", "run_sharded_job"
 SCHEMA = "dbos"
 HIGHEST_PRIORITY = 100
 # The engine counts a death of the worker against the job; one that kills its worker must not do so for ever.
@@ -52,17 +66,6 @@ _STATES: dict[str, EngineState] = {
 }
 
 
-@dataclass(frozen=True)
-class QueueRule:
-    """How a queue is served: jobs at a time per worker, and seconds between two looks at it."""
-
-    at_a_time: int
-    poll_seconds: float
-
-
-QUEUE_RULES: dict[str, QueueRule] = {"quick": QueueRule(4, 0.1), "cpu": QueueRule(1, 0.25)}
-
-
 def migrate_engine(engine: sa.Engine) -> None:
     """Create or update the engine's own tables; safe to call from many processes at once."""
     _join_logs()
@@ -73,6 +76,7 @@ class JobQueue:
     """What the API asks of the engine."""
 
     def __init__(self, engine: sa.Engine) -> None:
+        self._shards = ShardTable(engine)
         self._client = DBOSClient(
             system_database_engine=engine,
             dbos_system_schema=SCHEMA,
@@ -80,46 +84,102 @@ class JobQueue:
             application_name=APPLICATION,
         )
 
-    def register_queues(self) -> None:
-        """Record how each queue is served; a worker does so before it starts."""
-        for name, rule in QUEUE_RULES.items():
-            self._client.register_queue(
-                name, worker_concurrency=rule.at_a_time, polling_interval_sec=rule.poll_seconds
-            )
+    def register_queues(self, *, max_running_per_user: int | None = None) -> dict[str, Queue]:
+        """Record how each queue is served; a worker does so before it starts.
+
+        Args:
+            max_running_per_user: most jobs of a user that run at a time on one kind of device.
+        """
+        found = {}
+        for rule in SLOT_RULES:
+            # Parents compute nothing, and quick jobs are over at once: only the devices are worth a cap.
+            cap = max_running_per_user if rule.is_device else None
+            for name in rule.queues:
+                found[name] = self._client.register_queue(
+                    name,
+                    worker_concurrency=rule.slots,
+                    partition_concurrency=cap,
+                    polling_interval_sec=rule.poll_s,
+                )
+        return found
+
+    def adopt(self) -> int:
+        """Give the jobs that a version without users has queued to the local user; returns how many."""
+        # The engine has no call for this; such rows exist only right after an upgrade.
+        system = self._client._sys_db
+        status = system.tables.workflow_status
+        nobodys = sa.and_(
+            status.c.queue_name.in_(QUEUES),
+            status.c.queue_partition_key.is_(None),
+            status.c.status.in_(("ENQUEUED", "PENDING")),
+        )
+        with system.engine.begin() as connection:
+            query = sa.update(status).where(nobodys).values(queue_partition_key=LOCAL_USER)
+            return connection.execute(query).rowcount
 
     def enqueue(
-        self, connection: sa.Connection, job_id: str, *, queue: str, priority: int, timeout_seconds: float
+        self,
+        connection: sa.Connection,
+        job_id: str,
+        *,
+        queue: str,
+        owner: str,
+        priority: int,
+        timeout_seconds: float,
+        n_shards: int = 1,
     ) -> None:
         """Put a job on a queue, within the caller's transaction.
 
         Args:
             connection: connection of the service's database, in a transaction.
             job_id: the job.
-            queue: name of the queue.
-            priority: 0..HIGHEST_PRIORITY; a larger one starts earlier.
+            queue: name of the queue of the job, or of its shards.
+            owner: its user; users take turns.
+            priority: 0..HIGHEST_PRIORITY; among the jobs of a user a larger one starts earlier.
             timeout_seconds: longest run, counted from the start.
+            n_shards: number of parts that are computed on their own; 1 for a job in one piece.
         """
-        options: EnqueueOptions = {
-            "workflow_name": WORKFLOW,
-            "queue_name": queue,
-            "workflow_id": job_id,
-            "app_version": STEPS_VERSION,
-            "workflow_timeout": timeout_seconds,
-            # The engine takes the smallest first.
-            "priority": 1 + HIGHEST_PRIORITY - priority,
-        }
+        if n_shards > 1:
+            # Its time runs from the start of its first shard, which the job itself watches.
+            options = _options(SHARDED, job_id, queue=COORDINATE, owner=owner, priority=priority)
+        else:
+            options = _options(WHOLE, job_id, queue=queue, owner=owner, priority=priority)
+            options["workflow_timeout"] = timeout_seconds
         self._client.enqueue_in_transaction(connection, options, job_id)
 
+    def enqueue_shard(
+        self,
+        connection: sa.Connection,
+        job_id: str,
+        number: int,
+        *,
+        queue: str,
+        owner: str,
+        priority: int,
+        timeout_seconds: float,
+    ) -> None:
+        """Put a shard of a job on a queue, within the caller's transaction; one that is there stays."""
+        options = _options(SHARD, shard_id(job_id, number), queue=queue, owner=owner, priority=priority)
+        options["workflow_timeout"] = timeout_seconds
+        self._client.enqueue_in_transaction(connection, options, job_id, number)
+
     def cancel(self, job_id: str) -> None:
-        """Stop a job; one that has ended, or that the engine does not know, is left alone."""
-        self._client.cancel_workflow(job_id)
+        """Stop a job and its shards; one that has ended, or that the engine does not know, is left alone."""
+        self._client.cancel_workflows([job_id, *self._shards.ids(job_id)])
+
+    def cancel_shards(self, job_id: str) -> None:
+        """Stop the shards of a job."""
+        shards = self._shards.ids(job_id)
+        if shards:
+            self._client.cancel_workflows(shards)
 
     def forget(self, job_id: str) -> None:
-        """Remove all records of a job."""
-        self._client.delete_workflows([job_id])
+        """Remove all records of a job and of its shards."""
+        self._client.delete_workflows([job_id, *self._shards.ids(job_id)])
+        self._shards.delete(job_id)
 
     def states(self, job_ids: Sequence[str]) -> dict[str, EngineState]:
-        """What the engine makes of some jobs; "unknown" if it has no record."""
+        """What the engine makes of some jobs or shards; "unknown" if it has no record."""
         states: dict[str, EngineState] = dict.fromkeys(job_ids, "unknown")
         if job_ids:
             found = self._client.list_workflows(
@@ -134,14 +194,38 @@ class JobQueue:
 
 
 class JobEngine:
-    """Runs jobs in this process. There is one per process, for the engine keeps global state."""
+    """Runs jobs in this process. There is one per process, for the engine keeps global state.
+
+    Args:
+        engine: database of the service.
+        runner: what the steps of a job do.
+        shards: what those of shards and of the jobs they belong to do.
+        queue: the other face.
+        worker: id of this life of the worker.
+        queues: names of the queues it serves.
+        max_running_per_user: most jobs of a user that run at a time on one kind of device.
+    """
 
     def __init__(
-        self, engine: sa.Engine, runner: JobRunner, queue: JobQueue, *, worker: str, queues: Iterable[str]
+        self,
+        engine: sa.Engine,
+        runner: JobRunner,
+        shards: ShardRunner,
+        queue: JobQueue,
+        *,
+        worker: str,
+        queues: Iterable[str],
+        max_running_per_user: int | None = None,
     ) -> None:
+        self._worker = worker
         self._runner = runner
         self._queue = queue
-        self._queues = tuple(queues)
+        self._max_running_per_user = max_running_per_user
+        self._slots = [Slots(rule, self) for rule in rules_for(tuple(queues))]
+        self._queues: dict[str, Queue] = {}
+        self._tokens: dict[str, str] = {}
+        self._under_way: set[str] = set()
+        self._is_draining = False
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_engine": engine,
@@ -154,18 +238,33 @@ class JobEngine:
             "log_level": "ERROR",
         }
         _join_logs()
-        DBOS(config=config)
+        self._dbos = DBOS(config=config)
 
-        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=LARGEST_RECOVERIES)
+        @DBOS.workflow(name=WHOLE, max_recovery_attempts=LARGEST_RECOVERIES)
         async def run_job(job_id: str) -> None:
-            await self._run_job(job_id)
+            await self._run(job_id, partial(flows.run_whole, runner, job_id))
+
+        @DBOS.workflow(name=SHARD, max_recovery_attempts=LARGEST_RECOVERIES)
+        async def run_shard(job_id: str, number: int) -> None:
+            await self._run(shard_id(job_id, number), partial(flows.run_shard, shards, job_id, number))
+
+        @DBOS.workflow(name=SHARDED, max_recovery_attempts=LARGEST_RECOVERIES)
+        async def run_sharded_job(job_id: str) -> None:
+            try:
+                await self._run(job_id, partial(flows.run_sharded, shards, job_id))
+            finally:
+                await in_thread(shards.stop_orphans, job_id)
 
     def start(self) -> None:
         """Begin to take jobs from the queues."""
+        self._queue.adopt()
+        self._queues = self._queue.register_queues(max_running_per_user=self._max_running_per_user)
         started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run_loop, args=(started,), name="jobs", daemon=True)
         self._thread.start()
         started.result()
+        for slots in self._slots:
+            slots.start()
 
     def _run_loop(self, started: Future[None]) -> None:
         try:
@@ -179,7 +278,7 @@ class JobEngine:
         # Launched inside a running loop, the engine runs the jobs on it. The loop's main task outlives them
         # all, and with it the warm child process, which anyio ties to the task that first asked for one.
         self._loop, self._is_stopped = asyncio.get_running_loop(), asyncio.Event()
-        DBOS.listen_queues(self._queues)
+        DBOS.listen_queues([])
         DBOS.launch()
         started.set_result(None)
         try:
@@ -203,50 +302,154 @@ class JobEngine:
         # A private name of the pinned release: the public way (resume_workflows) would undo a cancellation.
         return len(DBOS._recover_pending_workflows(list(dead_workers)))
 
+    def close(self) -> None:
+        """Take no more jobs; those that run pause at the end of their chunk, once it is recorded."""
+        self._is_draining = True
+        for slots in self._slots:
+            slots.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every job that was taken has ended or paused."""
+        return not self._under_way
+
+    def hand_back(self) -> int:
+        """Put the jobs that paused, and what still runs, back on their queues; returns how many."""
+        status = self._dbos._sys_db.tables.workflow_status
+        # What is handed back was not interrupted: only deaths of a worker count against a job.
+        attempts = sa.case((status.c.recovery_attempts > 0, status.c.recovery_attempts - 1), else_=0)
+        ours = sa.and_(status.c.executor_id == self._worker, status.c.status == "PENDING")
+        with self._dbos._sys_db.engine.begin() as connection:
+            connection.execute(sa.update(status).where(ours).values(recovery_attempts=attempts))
+        return self.take_over([self._worker])
+
     def stop(self) -> None:
         """Stop taking and running jobs; those that run stay recorded as begun by this worker."""
+        self.close()
         self._loop.call_soon_threadsafe(self._is_stopped.set)
         self._thread.join()
         DBOS.destroy(destroy_registry=True)
 
-    async def _run_job(self, job_id: str) -> None:
-        runner = self._runner
+    def waiting(self, queue: str) -> list[str]:
+        """Users with jobs on a queue."""
+        users: list[str] = self._dbos._sys_db.get_queue_partitions(queue)
+        return users
+
+    def running(self, queue: str) -> Mapping[str, int]:
+        """How many jobs of a queue run now, on any worker, by user."""
+        status = self._dbos._sys_db.tables.workflow_status
+        query = (
+            sa.select(status.c.queue_partition_key, sa.func.count())
+            .where(status.c.queue_name == queue, status.c.status == "PENDING")
+            .group_by(status.c.queue_partition_key)
+        )
+        with self._dbos._sys_db.engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def claim(self, queue: str, user: str, n_jobs: int, n_slots: int) -> list[str]:
+        """Make at most some jobs of a user this worker's; their ids, none if other workers are quicker."""
+        token = uuid.uuid4().hex
+        system = self._dbos._sys_db
         try:
-            state = await _step("begin", runner.begin, job_id)
-            while state["goes_on"] and not state.get("is_done") and not state.get("error_code"):
-                state = await _step("advance", runner.advance, job_id, state)
-            if state["goes_on"] and not state.get("error_code"):
-                state = await _step("publish", runner.publish, job_id, state)
-            if state.get("error_code"):
-                await in_thread(runner.fail, job_id, state["error_code"], state["error_message"])
-            elif not state["goes_on"]:
-                await in_thread(runner.stop, job_id)
+            # The engine is told that all slots but those to fill are taken.
+            job_ids, _ = system.start_queued_workflows(
+                self._queues[queue],
+                self._worker,
+                STEPS_VERSION,
+                user,
+                n_slots - n_jobs,
+                owner_xid=token,
+            )
+        except DBAPIError as failure:
+            if system.is_lock_conflict(failure) or system.is_serialization_conflict(failure):
+                return []
+            raise
+        self._tokens.update(dict.fromkeys(job_ids, token))
+        return job_ids
+
+    def start_job(self, job_id: str) -> None:
+        """Run a job that was claimed."""
+        token = self._tokens.pop(job_id)
+        status = self._dbos._sys_db.get_workflow_status(job_id)
+        if status is not None:
+            self._under_way.add(job_id)
+            try:
+                execute_dequeued_workflow(self._dbos, status, token)
+            except BaseException:
+                self._under_way.discard(job_id)
+                raise
+
+    def active(self) -> Collection[str]:
+        """Jobs and shards that run in this process."""
+        return self._dbos._active_workflows_set.activeList()
+
+    async def _run(self, name: str, flow: Callable[[flows.Steps], Coroutine[Any, Any, None]]) -> None:
+        """Run a job or a shard to its end, whatever that is, and free its slot."""
+        try:
+            await self._guard(name, flow(_Steps(partial(self._pause, name))))
+        finally:
+            self._leave(name)
+
+    async def _guard(self, name: str, flow: Coroutine[Any, Any, None]) -> None:
+        runner, job_id = self._runner, job_of_part(name)
+        try:
+            await flow
         except error.DBOSWorkflowCancelledError:
             await in_thread(runner.stop, job_id)
             raise
         except error.DBOSWorkflowConflictIDError:
             # The record of a step was refused: the job was stopped meanwhile, or another worker has it now.
-            states = await in_thread(self._queue.states, [job_id])
-            if states[job_id] == "stopped":
+            states = await in_thread(self._queue.states, [name])
+            if states[name] == "stopped":
                 await in_thread(runner.stop, job_id)
             raise
         except error.DBOSMaxStepRetriesExceeded as failure:
             died = isinstance(failure.errors[-1], BrokenWorkerProcess)
-            logger.exception("job %s: a step failed %d times", job_id, ATTEMPTS_PER_STEP)
+            logger.exception("job %s: a step failed %d times", name, ATTEMPTS_PER_STEP)
             await in_thread(runner.fail, job_id, "worker_crashed" if died else "internal_error")
 
+    async def _pause(self, name: str) -> None:
+        """Wait for the end of this process, if it is to end: the job goes on elsewhere."""
+        if self._is_draining:
+            self._leave(name)
+            await asyncio.Event().wait()
 
-async def _step(name: str, function: Any, *args: Any) -> State:
-    """Run a durable step: its output is recorded once, and a cancelled job interrupts it within a second."""
-    options: StepOptions = {
-        "name": name,
-        "preemptible": True,
-        "retries_allowed": True,
-        "max_attempts": ATTEMPTS_PER_STEP,
-        "interval_seconds": 0.2,
+    def _leave(self, name: str) -> None:
+        self._under_way.discard(name)
+        for slots in self._slots:
+            slots.release(name)
+
+
+class _Steps:
+    """The durable steps of one job, between which it may pause."""
+
+    def __init__(self, pause: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.pause = pause
+
+    async def __call__(self, name: str, function: Any, *args: Any) -> State:
+        """Run a step: its output is recorded once, and a cancelled job interrupts it within a second."""
+        await self.pause()
+        options: StepOptions = {
+            "name": name,
+            "preemptible": True,
+            "retries_allowed": True,
+            "max_attempts": ATTEMPTS_PER_STEP,
+            "interval_seconds": 0.2,
+        }
+        state: State = await DBOS.run_step_async(options, outlasting(function), *args)
+        return state
+
+
+def _options(workflow: str, name: str, *, queue: str, owner: str, priority: int) -> EnqueueOptions:
+    return {
+        "workflow_name": workflow,
+        "queue_name": queue,
+        "queue_partition_key": owner,
+        "workflow_id": name,
+        "app_version": STEPS_VERSION,
+        # The engine takes the smallest first.
+        "priority": 1 + HIGHEST_PRIORITY - priority,
     }
-    state: State = await DBOS.run_step_async(options, outlasting(function), *args)
-    return state
 
 
 def _join_logs() -> None:

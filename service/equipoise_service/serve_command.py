@@ -1,21 +1,18 @@
-"""Commands that run: `serve` (everything), `api`, `worker`; and `openapi`, which prints."""
+"""Commands that run: `serve` (everything) and `api`; and `openapi`, which prints."""
 
 import argparse
 import json
 import logging
 import os
 import sys
-import signal
-import threading
 
-from equipoise_service import tracing
 from equipoise_service.command import Command, as_environment
-from equipoise_service.processes import die_with_parent, new_worker_id
+from equipoise_service.processes import die_with_parent
 from equipoise_service.settings import Settings, check_exposure
 from equipoise_service.sockets import inherited_socket, listen
+from equipoise_service.worker_command import OPTIONS as WORKER_OPTIONS
 
 _API = ("host", "port")
-_WORKER = ("device", "threads", "queues")
 _MODULE = "python -m equipoise_service"
 _SWITCH_EVERY_S = 0.001
 
@@ -65,24 +62,6 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _run_worker(settings: Settings, options: argparse.Namespace) -> int:
-    from equipoise_service.probes import check_places
-    from equipoise_service.worker import run_worker
-
-    if options.parent is None:
-        check_places(settings)
-    else:  # The supervisor has looked.
-        die_with_parent(options.parent)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    run_worker(settings, worker=options.id or new_worker_id(), replaces=options.replaces, stop=stop)
-    tracing.close()
-    # All that counts is recorded; the running chunk is not worth waiting for, its job goes on elsewhere.
-    logging.shutdown()
-    os._exit(0)
-
-
 def _print_openapi(settings: Settings, _options: argparse.Namespace) -> int:
     from equipoise_service.app import create_app
 
@@ -95,13 +74,11 @@ def _declare_api(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
 
 
-def _declare_worker(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--id", help=argparse.SUPPRESS)
-    parser.add_argument("--replaces", action="append", default=[], help=argparse.SUPPRESS)
-    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
-
-
-SERVE = Command("serve", "run the API and one worker, and restart either if it dies", _serve, _API + _WORKER)
+SERVE = Command(
+    "serve",
+    "run the API and the workers of this machine, and restart what dies",
+    _serve,
+    _API + WORKER_OPTIONS,
+)
 API = Command("api", "run the API alone", _run_api, _API, _declare_api, prog=_MODULE)
-WORKER = Command("worker", "run one worker", _run_worker, _WORKER, _declare_worker)
 OPENAPI = Command("openapi", "print the OpenAPI document", _print_openapi, prog=_MODULE)

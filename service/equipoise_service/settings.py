@@ -16,8 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from equipoise_service.errors import SettingsError, sentence
 
 PREFIX = "EQUIPOISE_"
-QueueName = Literal["quick", "cpu"]
-QUEUES: tuple[QueueName, ...] = ("quick", "cpu")
+QueueName = Literal["quick", "urgent", "cpu", "gpu", "coordinate"]
 # Read by the client, which often shares an environment with the service.
 CLIENT_VARIABLES = frozenset({"EQUIPOISE_URL", "EQUIPOISE_CREDENTIALS"})
 
@@ -53,8 +52,8 @@ class Settings(BaseSettings):
     """Device a worker computes on: cpu, cuda:N, auto (a card if there is one), or all (a worker each)."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Threads a worker computes with; default: the processors it may use."""
-    queues: Annotated[tuple[QueueName, ...], NoDecode, Field(min_length=1)] = QUEUES
-    """Queues a worker serves, separated by commas."""
+    queues: Annotated[tuple[QueueName, ...] | None, NoDecode, Field(min_length=1)] = None
+    """Queues a worker serves, separated by commas; default: those of its device."""
     chunk_seconds: Annotated[float, Field(ge=0.05, le=60)] = 2.0
     """Aim for the computing between two checkpoints, [s]."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0

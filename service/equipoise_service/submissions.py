@@ -137,8 +137,10 @@ class Submissions:
             connection,
             job_id,
             queue=new.queue,
+            owner=new.owner,
             priority=new.priority,
             timeout_seconds=new.timeout_seconds,
+            n_shards=new.n_shards,
         )
         return job_id
 

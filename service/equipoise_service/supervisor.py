@@ -1,4 +1,4 @@
-"""`serve`: the API and one worker as two child processes, restarted when they die, stopped together."""
+"""The API and the workers of a machine as child processes, restarted when they die, stopped together."""
 
 import http.client
 import logging
@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from equipoise_service.devices import CPU, device_for, devices_for_all
 from equipoise_service.processes import new_worker_id
-from equipoise_service.settings import Settings
+from equipoise_service.settings import PREFIX, Settings
 from equipoise_service.sockets import listen
 
 logger = logging.getLogger(__name__)
@@ -22,8 +23,9 @@ logger = logging.getLogger(__name__)
 WELL_AFTER_S = 10.0
 MOST_FAILURES = 6
 LONGEST_DELAY_S = 5.0
-# After this, children that were asked to end are killed.
+# Children that were asked to end are killed after this, and workers in `serve` have so long for their chunk.
 GRACE_S = 5.0
+SERVE_DRAIN_S = 3.0
 _TICK_S = 0.25
 _BAD_USAGE = 2
 _PYTHON = (sys.executable, "-m", "equipoise_service")
@@ -63,12 +65,21 @@ class Child:
 
 
 class Supervisor:
-    """Keeps children running until told to stop."""
+    """Keeps children running until told to stop.
 
-    def __init__(self, children: list[Child], environment: Mapping[str, str]) -> None:
+    Args:
+        children: what to run.
+        environment: their environment.
+        grace_s: after this, children that were asked to end are killed, [s].
+    """
+
+    def __init__(
+        self, children: list[Child], environment: Mapping[str, str], *, grace_s: float = GRACE_S
+    ) -> None:
         self._children = children
         self._environment = environment
-        self._is_stopping = False
+        self._grace_s = grace_s
+        self._order: int | None = None
 
     def run(self) -> int:
         """Run until a signal comes, or a child cannot be kept running; returns the exit code."""
@@ -84,7 +95,7 @@ class Supervisor:
             self._stop_all()
 
     def _keep_running(self, wakeups: int) -> int:
-        while not self._is_stopping:
+        while self._order is None:
             for child in self._children:
                 code = self._look_after(child)
                 if code is not None:
@@ -116,14 +127,21 @@ class Supervisor:
         logger.warning("the %s %s: starting another one", child.name, _how_it_ended(code))
         return self._look_after(child)
 
-    def _ask_to_stop(self, *_: object) -> None:
-        self._is_stopping = True
+    def _ask_to_stop(self, number: int, _frame: object) -> None:
+        if self._order is not None:  # The second time: children that finish something end at once.
+            self._tell_all(number)
+        # A closed terminal is like Ctrl-C in it.
+        self._order = signal.SIGTERM if number == signal.SIGTERM else signal.SIGINT
+
+    def _tell_all(self, number: int) -> None:
+        for child in self._children:
+            if child.process is not None and child.process.poll() is None:
+                child.process.send_signal(number)
 
     def _stop_all(self) -> None:
+        self._tell_all(self._order or signal.SIGTERM)
         processes = [child.process for child in self._children if child.process is not None]
-        for process in processes:
-            process.terminate()
-        deadline = time.monotonic() + GRACE_S
+        deadline = time.monotonic() + self._grace_s
         for process in processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
@@ -141,7 +159,10 @@ def serve(
     environment: Mapping[str, str],
     on_listening: Callable[[str, int], None] | None = None,
 ) -> int:
-    """Run the API and one worker until told to stop; returns the exit code.
+    """Run the API and the workers of this machine until told to stop; returns the exit code.
+
+    A worker computes on the processors; another one on each card that the setting `device` names, with "auto"
+    or "all" on every card.
 
     Args:
         settings: settings of the service.
@@ -149,29 +170,49 @@ def serve(
         on_listening: called with host and port before anything answers there.
 
     Raises:
-        SettingsError: the port is taken or the host unknown.
+        SettingsError: the port is taken, the host unknown, or the device not there.
     """
+    devices = _devices_of(settings.device)
     listener = listen(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     if on_listening is not None:
         on_listening(host, port)
-    parent = str(os.getpid())
-    lives: list[str] = []
-
-    def worker_command() -> list[str]:
-        # The new life is told which one it replaces, so that it takes over without waiting for a silence.
-        replaced = [f"--replaces={lives[-1]}"] if lives else []
-        lives.append(new_worker_id())
-        return [*_PYTHON, "worker", f"--id={lives[-1]}", *replaced, f"--parent={parent}"]
-
     number = listener.fileno()
-    children = [*_apis(settings.api_processes, number), Child("worker", worker_command)]
+    children = [*_apis(settings.api_processes, number), *map(_worker, devices)]
     shown = f"[{host}]" if ":" in host else host
     ready = f"Equipoise is ready at http://{shown}:{port} (docs: http://{shown}:{port}/docs; Ctrl-C stops it)"
     threading.Thread(target=_announce, args=(host, port, ready), daemon=True).start()
-    code = Supervisor(children, environment).run()
+    # Whoever stops everything waits for it: the next start goes on with the jobs wherever they are.
+    drain = f"{min(settings.drain_seconds, SERVE_DRAIN_S):g}"
+    code = Supervisor(children, {**environment, f"{PREFIX}DRAIN_SECONDS": drain}).run()
     logger.info("stopped")
     return code
+
+
+def run_workers(settings: Settings, devices: Sequence[str], *, environment: Mapping[str, str]) -> int:
+    """Run a worker for each device until told to stop; returns the exit code."""
+    logger.info("a worker for each of %s", ", ".join(devices))
+    grace_s = settings.drain_seconds + GRACE_S
+    return Supervisor([_worker(device) for device in devices], environment, grace_s=grace_s).run()
+
+
+def _worker(device: str) -> Child:
+    lives: list[str] = []
+
+    def command() -> list[str]:
+        # The new life is told which one it replaces, so that it takes over without waiting for a silence.
+        replaced = [f"--replaces={lives[-1]}"] if lives else []
+        lives.append(new_worker_id())
+        parent = f"--parent={os.getpid()}"
+        return [*_PYTHON, "worker", f"--id={lives[-1]}", f"--device={device}", *replaced, parent]
+
+    return Child("worker" if device == CPU else f"worker of {device}", command)
+
+
+def _devices_of(name: str) -> list[str]:
+    if name in ("auto", "all"):
+        return devices_for_all()
+    return list(dict.fromkeys([CPU, device_for(name)]))
 
 
 def run_apis(settings: Settings, *, environment: Mapping[str, str]) -> int:

@@ -1,16 +1,24 @@
 """A worker process: runs jobs, gives signs of life, takes over the jobs of the dead, and keeps order."""
 
 import logging
-import threading
+import time
 from collections.abc import Sequence
 
+from equipoise_service.calibrations import Calibrations
 from equipoise_service.chunks import SOLVER
 from equipoise_service.database import connect
+from equipoise_service.devices import capabilities
 from equipoise_service.engine import JobEngine, JobQueue, migrate_engine
+from equipoise_service.health import Health
 from equipoise_service.job_table import JobTable
 from equipoise_service.migrations import migrate
+from equipoise_service.orders import Orders
+from equipoise_service.queues import served_by
 from equipoise_service.runner import JobRunner, RunnerOptions, out_of_time
 from equipoise_service.settings import Settings
+from equipoise_service.shard_runner import ShardRunner
+from equipoise_service.shards import ShardTable
+from equipoise_service.solver_version import claim_version, newer_version
 from equipoise_service.store import Store, checkpoint_folder
 from equipoise_service.worker_table import WorkerTable
 
@@ -20,6 +28,8 @@ logger = logging.getLogger(__name__)
 SETTLE_AFTER_S = 3.0
 # Beats between two looks for checkpoints that no job needs.
 SWEEP_EVERY = 30
+# Between two looks whether the jobs have paused, [s].
+_DRAIN_LOOK_S = 0.05
 
 
 class Worker:
@@ -28,46 +38,102 @@ class Worker:
     Args:
         settings: settings of the service.
         worker: id of this life of the worker, never used before.
+        device: what it computes on, "cpu" or "cuda:N" as this process sees it.
+        name: name of that device among all of this machine; default: the same.
         solver: where `prepare` is found, as module:function.
     """
 
-    def __init__(self, settings: Settings, *, worker: str, solver: str = SOLVER) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        worker: str,
+        device: str = "cpu",
+        name: str | None = None,
+        solver: str = SOLVER,
+    ) -> None:
         self.id = worker
+        self.queues = settings.queues or served_by(device)
         self._settings = settings
         database = connect(settings.database)
         migrate(database)
         migrate_engine(database)
+        claim_version(database)
         self._database = database
         self._table = JobTable(database)
         self._workers = WorkerTable(database, ttl_s=settings.heartbeat_ttl_seconds)
         self._store = Store(settings.store)
-        options = RunnerOptions(worker, settings.worker_threads, solver, settings.chunk_seconds)
-        self._runner = JobRunner(self._table, self._store, options)
+        self._health = Health()
+        self._can = capabilities(device, settings)
+        self._device = name or device
+        options = RunnerOptions(worker, settings.worker_threads, solver, settings.chunk_seconds, device)
+        self._runner = JobRunner(
+            self._table, self._store, options, calibrations=Calibrations(database), health=self._health
+        )
         self._queue = JobQueue(database)
-        self._engine = JobEngine(database, self._runner, self._queue, worker=worker, queues=settings.queues)
+        self._engine = JobEngine(
+            database,
+            self._runner,
+            ShardRunner(self._runner, self._table, ShardTable(database), self._queue),
+            self._queue,
+            worker=worker,
+            queues=self.queues,
+            max_running_per_user=settings.max_running_jobs_per_user,
+        )
         self._beats = 0
+        self._status = "ready"
 
     def start(self, *, replaces: Sequence[str] = ()) -> None:
         """Register, begin to take jobs, and take over those of the workers this one replaces."""
-        self._workers.register(self.id, self._settings)
+        self._register()
         if replaces:
             self._workers.mark_stopped(replaces)
-        self._queue.register_queues()
         self._engine.start()
         self.keep_order()
 
-    def run(self, stop: threading.Event) -> None:
-        """Keep order until told to stop."""
-        while not stop.wait(self._settings.heartbeat_seconds):
+    def run(self, orders: Orders) -> None:
+        """Keep order until told to end, or until the service runs a newer version."""
+        while not orders.wait(self._settings.heartbeat_seconds):
             try:
                 self.keep_order()
+                newer = newer_version(self._database)
             except Exception:
                 # A database that is away comes back; dying here would only lose the running chunk.
                 logger.exception("keeping order failed; trying again")
+                continue
+            if newer is not None:
+                logger.warning("the service runs version %s now: this worker hands its jobs back", newer)
+                orders.drain()
+
+    def drain(self, orders: Orders) -> bool:
+        """Take no new job, finish the chunks, and hand the jobs back: others go on from there at once.
+
+        Args:
+            orders: may ask to end at once.
+
+        Returns:
+            Whether every chunk was finished; what was not is computed again by others.
+        """
+        give_up = time.monotonic() + self._settings.drain_seconds
+        next_beat = time.monotonic()
+        self._status = "draining"
+        self._engine.close()
+        while not self._engine.is_idle and time.monotonic() < give_up:
+            if time.monotonic() >= next_beat:
+                self._beat()
+                next_beat = time.monotonic() + self._settings.heartbeat_seconds
+            if orders.must_end(_DRAIN_LOOK_S):
+                break
+        is_finished = self._engine.is_idle
+        n_jobs = self._engine.hand_back()
+        if n_jobs:
+            how = "at the end of their chunks" if is_finished else "in the middle of a chunk"
+            logger.info("handed back %d jobs %s", n_jobs, how)
+        return is_finished
 
     def keep_order(self) -> None:
         """Give a sign of life, take over from the dead, settle what was left open, sweep now and then."""
-        self._workers.beat(self.id, self._settings)
+        self._beat()
         dead = [worker for worker in self._workers.dead() if worker != self.id]
         if dead:
             taken = self._engine.take_over(dead)
@@ -88,6 +154,20 @@ class Worker:
         self.leave()
         self._queue.close()
         self._database.dispose()
+
+    def _beat(self) -> None:
+        """Give a sign of life; a worker that was given up for dead, perhaps frozen, registers anew."""
+        if not self._workers.beat(self.id, status=self._status, health=self._health.report()):
+            self._register()
+
+    def _register(self) -> None:
+        self._workers.register(
+            self.id,
+            device=self._device,
+            threads=self._settings.worker_threads,
+            queues=self.queues,
+            capabilities=self._can,
+        )
 
     def _settle(self) -> None:
         """End the jobs that the engine has ended, or that nobody is left to acknowledge."""
@@ -114,13 +194,30 @@ class Worker:
 
 
 def run_worker(
-    settings: Settings, *, worker: str, replaces: Sequence[str], stop: threading.Event, solver: str = SOLVER
+    settings: Settings,
+    *,
+    worker: str,
+    replaces: Sequence[str],
+    orders: Orders,
+    device: str = "cpu",
+    name: str | None = None,
+    solver: str = SOLVER,
 ) -> None:
-    """Run a worker until told to stop. The caller ends the process right after: nothing is waited for."""
-    runner = Worker(settings, worker=worker, solver=solver)
+    """Run a worker until told to end. The caller ends the process right after: nothing is waited for.
+
+    Raises:
+        SettingsError: the service runs a newer version.
+    """
+    runner = Worker(settings, worker=worker, device=device, name=name, solver=solver)
     runner.start(replaces=replaces)
     logger.info(
-        "worker %s serves %s with %d threads", worker, ", ".join(settings.queues), settings.worker_threads
+        "worker %s serves %s on %s with %d threads",
+        worker,
+        ", ".join(runner.queues),
+        name or device,
+        settings.worker_threads,
     )
-    runner.run(stop)
+    runner.run(orders)
+    if not orders.must_end():
+        runner.drain(orders)
     runner.leave()

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from equipoise_service.database import database_now
 from equipoise_service.processes import host_name, is_process_alive, process_name, process_space
-from equipoise_service.settings import Settings
 from equipoise_service.tables import workers
 from equipoise_solver.version import __version__
 
@@ -47,28 +46,41 @@ class WorkerTable:
         self._now = database_now(engine)
         self._ttl_s = ttl_s
 
-    def register(self, worker: str, settings: Settings) -> None:
+    def register(
+        self,
+        worker: str,
+        *,
+        device: str,
+        threads: int,
+        queues: Sequence[str],
+        capabilities: Mapping[str, Any],
+    ) -> None:
         """Add this process as a worker."""
         row = {
             "id": worker,
             "host": host_name(),
             "process_space": process_space(),
             "process": process_name(os.getpid()),
-            "device": "cpu",
-            "threads": settings.worker_threads,
-            "queues": ",".join(settings.queues),
+            "device": device,
+            "threads": threads,
+            "queues": ",".join(queues),
             "version": __version__,
+            "capabilities": json.dumps(dict(capabilities), allow_nan=False),
         }
         with self.engine.begin() as connection:
             connection.execute(workers.insert().values(**row, started_at=self._now, seen_at=self._now))
 
-    def beat(self, worker: str, settings: Settings) -> None:
-        """Give a sign of life; a worker that was given up for dead, perhaps frozen, registers anew."""
-        query = sa.update(workers).where(workers.c.id == worker).values(seen_at=self._now, stopped_at=None)
+    def beat(self, worker: str, *, status: str, health: Mapping[str, Any]) -> bool:
+        """Give a sign of life; False if the worker is not known, perhaps given up for dead."""
+        values = {
+            "seen_at": self._now,
+            "stopped_at": None,
+            "status": status,
+            "health": json.dumps(dict(health), allow_nan=False),
+        }
+        query = sa.update(workers).where(workers.c.id == worker).values(values)
         with self.engine.begin() as connection:
-            is_known = connection.execute(query).rowcount == 1
-        if not is_known:
-            self.register(worker, settings)
+            return connection.execute(query).rowcount == 1
 
     def mark_stopped(self, worker_ids: Sequence[str]) -> None:
         """Record that workers have ended, so that others take over their jobs at once."""

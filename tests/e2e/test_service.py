@@ -22,6 +22,7 @@ from tests.e2e.jobs import (
 from tests.support.servers import Service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+QUEUES = ["quick", "urgent", "cpu", "coordinate"]
 
 
 def test_a_closed_form_is_answered_on_the_spot_and_as_a_job(api: httpx.Client) -> None:
@@ -93,7 +94,7 @@ def test_a_dataset_is_uploaded_and_compared(api: httpx.Client) -> None:
 
 def test_the_service_shows_its_workers_limits_and_documents(api: httpx.Client) -> None:
     (worker,) = api.get("/v1/workers").json()["workers"]
-    assert (worker["alive"], worker["device"], worker["queues"]) == (True, "cpu", ["quick", "cpu"])
+    assert (worker["alive"], worker["device"], worker["queues"]) == (True, "cpu", QUEUES)
     assert api.get("/v1/limits").json()["max_path_steps"] > 0
     assert api.get("/readyz").json() == {"status": "ready", "version": "0.1.0", "workers": 1}
     assert api.get("/", follow_redirects=True).url.path == "/docs"

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,14 @@ from equipoise_solver.specs import (
 
 NAME = "tests.service.fake_solver:prepare"
 # Seeds that ask for trouble; any other one is solved.
-REFUSES, CRASHES, HANGS, BREAKS = 101, 102, 103, 104
+REFUSES, CRASHES, HANGS, BREAKS, REFUSES_IN_ITS_SECOND_SHARD = 101, 102, 103, 104, 105
+# From this seed on, time passes.
+SLOW = 1000
+
+
+# Path-steps that a thread of this solver counts in a second, where a spec asks for time to pass.
+STEPS_PER_S = 1e9
+MOST_SHARDS = 64
 
 
 @dataclass(frozen=True)
@@ -32,16 +39,27 @@ class FakeCost:
     path_steps: float
     memory_bytes: float
     is_quick: bool
+    seconds: float = 0.0
+    kind: str = "fake"
 
 
 class FakeWork:
     def __init__(self, spec: Any) -> None:
         self.spec = spec
         self._n_steps = spec.n_paths * (spec.n_steps or 0) if isinstance(spec, Simulate) else 0
-        self.cost = FakeCost(float(self._n_steps), 1e6, isinstance(spec, Stationary))
+        n_steps = float(self._n_steps)
+        self.cost = FakeCost(n_steps, 1e6, isinstance(spec, Stationary), n_steps / STEPS_PER_S)
 
-    def begin(self) -> Checkpoint:
-        return Checkpoint(fraction=0.0, scalars={"done": 0})
+    @property
+    def n_shards(self) -> int:
+        return MOST_SHARDS
+
+    def begin(self, shard: tuple[int, int] | None = None) -> Checkpoint:
+        number, of = shard or (0, 1)
+        first, last = (self._n_steps * number // of, self._n_steps * (number + 1) // of)
+        return Checkpoint(
+            fraction=0.0, scalars={"first": first, "done": 0, "todo": last - first, "number": number}
+        )
 
     def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
         match self.spec.seed:
@@ -53,13 +71,31 @@ class FakeWork:
                 threading.Event().wait(600)
             case 104:
                 raise RuntimeError("a secret of the inside")
-        done = min(checkpoint.scalars["done"] + budget, self._n_steps)
+            case 105 if checkpoint.scalars["number"] == 1:
+                raise UnstableStepError("dynamics.learning_rate", given=9.0, allowed="less")
+        before, todo = checkpoint.scalars["done"], checkpoint.scalars["todo"]
+        done = min(before + self._bounded(budget), todo)
+        if self.spec.seed is not None and self.spec.seed >= SLOW:
+            threading.Event().wait((done - before) / STEPS_PER_S)
         return Checkpoint(
-            fraction=done / self._n_steps,
+            fraction=done / todo,
             arrays={"sum": np.array([float(done)])},
-            scalars={"done": done},
+            scalars={**checkpoint.scalars, "done": done},
             live={"path_steps": done},
         )
+
+    def _bounded(self, budget: int) -> int:
+        # A slow one is cut into chunks of at most 0.1 s, however large the budget is.
+        is_slow = self.spec.seed is not None and self.spec.seed >= SLOW
+        return min(budget, int(0.1 * STEPS_PER_S)) if is_slow else budget
+
+    def merge(self, checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+        at = 0
+        for number, part in enumerate(checkpoints):
+            assert part.is_done
+            assert (part.scalars["number"], part.scalars["first"]) == (number, at)
+            at += part.scalars["done"]
+        return Checkpoint(fraction=1.0, scalars={"first": 0, "done": at, "todo": at, "number": 0})
 
     def finish(self, checkpoint: Checkpoint) -> SimulateSolution:
         done = checkpoint.scalars["done"]
@@ -97,7 +133,7 @@ class FakeWork:
         )
 
 
-def prepare(spec: Any, *, load_dataset: Callable[[str], Any] | None = None) -> FakeWork:
+def prepare(spec: Any, *, load_dataset: Callable[[str], Any] | None = None, device: str = "cpu") -> FakeWork:
     return FakeWork(parse_spec(spec))
 
 

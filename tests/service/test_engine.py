@@ -21,6 +21,7 @@ from tests.support.postgres import new_database
 from tests.support.servers import clean_environment, descendants, wait_until, wait_until_gone
 
 from equipoise_service.app import create_app
+from equipoise_service.orders import Orders
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store
 from equipoise_service.tables import workers
@@ -48,14 +49,14 @@ def api(engine_settings: Settings) -> Iterator[AppClient]:
 def working(settings: Settings, name: str = "in-process") -> Iterator[Worker]:
     """A worker in this process, keeping order in a thread."""
     worker = Worker(settings, worker=name, solver=fake_solver.NAME)
-    stop = threading.Event()
+    orders = Orders()
     worker.start()
-    keeper = threading.Thread(target=worker.run, args=(stop,))
+    keeper = threading.Thread(target=worker.run, args=(orders,))
     keeper.start()
     try:
         yield worker
     finally:
-        stop.set()
+        orders.end()
         keeper.join()
         worker.stop()
 

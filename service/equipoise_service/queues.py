@@ -1,0 +1,58 @@
+"""The queues: which there are, who serves them, and how many of their jobs a worker runs at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+QUICK, URGENT, CPU, GPU, COORDINATE = "quick", "urgent", "cpu", "gpu", "coordinate"
+CPU_WORKER = (QUICK, URGENT, CPU, COORDINATE)
+"""What a worker serves that computes on the processors."""
+GPU_WORKER = (URGENT, GPU, COORDINATE)
+"""What a worker serves that computes on a graphics card."""
+
+
+@dataclass(frozen=True)
+class SlotRule:
+    """Slots of a worker, and the queues whose jobs may take them.
+
+    Attributes:
+        queues: looked at in this order whenever a slot is free.
+        slots: jobs at a time.
+        poll_s: time between two looks while nothing waits, [s]; a slot that becomes free is filled at once.
+    """
+
+    queues: tuple[str, ...]
+    slots: int
+    poll_s: float
+
+    @property
+    def is_device(self) -> bool:
+        """Whether the jobs compute on the device of the worker, one at a time."""
+        return self.slots == 1
+
+
+SLOT_RULES = (
+    SlotRule((QUICK,), 8, 0.1),
+    # One job computes at a time on a device.
+    SlotRule((URGENT, GPU, CPU), 1, 0.2),
+    # Their jobs only wait for others.
+    SlotRule((COORDINATE,), 200, 0.25),
+)
+QUEUES = tuple(queue for rule in SLOT_RULES for queue in rule.queues)
+
+
+def served_by(device: str) -> tuple[str, ...]:
+    """Queues that a worker serves by default.
+
+    Args:
+        device: "cpu" or "cuda:N".
+    """
+    return CPU_WORKER if device == "cpu" else GPU_WORKER
+
+
+def rules_for(queues: Sequence[str]) -> list[SlotRule]:
+    """The slots of a worker that serves some queues."""
+    kept = [
+        SlotRule(tuple(queue for queue in rule.queues if queue in queues), rule.slots, rule.poll_s)
+        for rule in SLOT_RULES
+    ]
+    return [rule for rule in kept if rule.queues]
