@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from equipoise_service import logs, tracing
 from equipoise_service.command import Command, overrides
 from equipoise_service.errors import SettingsError
-from equipoise_service.retention_command import GC
 from equipoise_service.serve_command import API, OPENAPI, SERVE
 from equipoise_service.settings import load_settings
 from equipoise_service.worker_command import WORKER
@@ -22,7 +21,6 @@ COMMANDS: tuple[Command, ...] = (
     SERVE,
     API,
     WORKER,
-    GC,
     OPENAPI,
 )
 
