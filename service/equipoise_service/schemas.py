@@ -1,14 +1,13 @@
 """What goes over the wire besides specs and solutions."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from equipoise_service.datasets import Dataset
 from equipoise_service.engine import HIGHEST_PRIORITY
 from equipoise_service.job_table import Job, Status
-from equipoise_service.worker_table import WorkerView
 from equipoise_solver.specs import Spec
 from equipoise_solver.specs.base import Brief
 
@@ -135,70 +134,6 @@ class DatasetView(View):
     """When it was first uploaded."""
 
 
-class Worker(View):
-    """A worker."""
-
-    id: str
-    """One life of one process."""
-    host: str
-    """Name of its machine."""
-    device: str
-    """What it computes on."""
-    threads: int
-    """Threads it computes with."""
-    queues: list[str]
-    """Queues it serves."""
-    version: str
-    """Version of the solver."""
-    started_at: datetime
-    """When it started."""
-    seen_at: datetime
-    """Its last sign of life."""
-    alive: bool
-    """Whether it counts as alive."""
-
-
-class WorkerList(View):
-    """The workers of this service."""
-
-    workers: list[Worker]
-    """The newest first."""
-
-
-class Limits(View):
-    """What this service takes."""
-
-    max_body_bytes: int
-    """Largest JSON body, [bytes]."""
-    max_upload_bytes: int
-    """Largest dataset upload, [bytes]."""
-    max_dataset_rows: int
-    """Most rows of a dataset, and half of the most numbers in it."""
-    max_path_steps: float
-    """Most path-steps of a job."""
-    max_memory_bytes: float
-    """Most working memory of a job, [bytes]."""
-    max_job_seconds: float
-    """Longest run of a job, [s]."""
-    max_unfinished_jobs: int
-    """Most jobs queued or running at a time."""
-    max_wait_seconds: float
-    """Longest wait that Prefer: wait may ask for, [s]."""
-    max_priority: int
-    """Largest priority."""
-
-
-class Health(View):
-    """State of this process."""
-
-    status: str
-    """"ok", or "ready"."""
-    version: str
-    """Version of the service."""
-    workers: int | None = None
-    """Workers that are alive."""
-
-
 def moment(seconds: float) -> datetime:
     """Time of day of a number of seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC)
@@ -245,19 +180,3 @@ def dataset_view(dataset: Dataset) -> DatasetView:
         bytes_stored=dataset.bytes_stored,
         created_at=moment(dataset.created_at),
     )
-
-
-def worker_view(worker: WorkerView) -> Worker:
-    """A worker as the API shows it."""
-    content: dict[str, Any] = {
-        "id": worker.id,
-        "host": worker.host,
-        "device": worker.device,
-        "threads": worker.threads,
-        "queues": list(worker.queues),
-        "version": worker.version,
-        "started_at": moment(worker.started_at),
-        "seen_at": moment(worker.seen_at),
-        "alive": worker.is_alive,
-    }
-    return Worker(**content)

@@ -1,24 +1,75 @@
-"""What a shared service must show: workers, limits, health."""
+"""What a shared service must show: workers, queues, limits, metrics, health."""
 
-import sqlalchemy as sa
-from fastapi import APIRouter
+import logging
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 
-from equipoise_service.deps import ReaderDep, ResourcesDep
+from equipoise_service.deps import ReaderDep, Resources, ResourcesDep
 from equipoise_service.engine import HIGHEST_PRIORITY
-from equipoise_service.errors import OverloadedError
-from equipoise_service.schemas import Health, Limits, WorkerList, worker_view
+from equipoise_service.operation_schemas import (
+    Health,
+    Limits,
+    QueueList,
+    WorkerList,
+    queue_view,
+    worker_view,
+)
+from equipoise_service.readiness import ReadinessCheck
+from equipoise_service.request_counts import RequestCounts
+from equipoise_service.service_state import StateReader
 from equipoise_solver.version import __version__
 
+logger = logging.getLogger(__name__)
 router = APIRouter(tags=["operations"])
 health_router = APIRouter(tags=["operations"])
+_STARTED_AT = time.monotonic()
+
+
+def get_state_reader(resources: ResourcesDep) -> StateReader:
+    """Reads what the service is doing."""
+    return StateReader(resources.database, ttl_s=resources.settings.heartbeat_ttl_seconds)
+
+
+def get_request_counts(request: Request) -> RequestCounts:
+    """What this process has answered."""
+    counts: RequestCounts = request.app.state.request_counts
+    return counts
+
+
+def get_readiness(request: Request, resources: ResourcesDep) -> ReadinessCheck:
+    """The check of this application, which remembers when it tried the store."""
+    state = request.app.state
+    if not hasattr(state, "readiness"):
+        state.readiness = _readiness(resources)
+    check: ReadinessCheck = state.readiness
+    return check
+
+
+def _readiness(resources: Resources) -> ReadinessCheck:
+    return ReadinessCheck(resources.database, resources.settings.store, resources.workers)
+
+
+StateDep = Annotated[StateReader, Depends(get_state_reader)]
+CountsDep = Annotated[RequestCounts, Depends(get_request_counts)]
+ReadinessDep = Annotated[ReadinessCheck, Depends(get_readiness)]
 
 
 @router.get("/workers")
 def list_workers(resources: ResourcesDep, _caller: ReaderDep) -> WorkerList:
-    """List the workers."""
+    """List the workers, with what they can do and how they are."""
     return WorkerList(workers=[worker_view(worker) for worker in resources.workers.all()])
+
+
+@router.get("/queues")
+def list_queues(state: StateDep, caller: ReaderDep) -> QueueList:
+    """List the queues: what waits and runs, how many slots serve them, what is yours; for admins, whose."""
+    now, queues = state.queues()
+    views = [queue_view(queue, now=now, user=caller.user, is_admin=caller.is_admin) for queue in queues]
+    return QueueList(queues=views)
 
 
 @router.get("/limits")
@@ -31,31 +82,37 @@ async def get_limits(resources: ResourcesDep, _caller: ReaderDep) -> Limits:
 
 
 @health_router.get("/metrics", response_class=PlainTextResponse)
-def get_metrics(resources: ResourcesDep, _caller: ReaderDep) -> PlainTextResponse:
-    """Show counters in the text format of Prometheus."""
-    lines = ["# HELP equipoise_jobs Jobs by status.", "# TYPE equipoise_jobs gauge"]
-    lines += [f'equipoise_jobs{{status="{name}"}} {count}' for name, count in resources.jobs.counts().items()]
-    n_alive = sum(worker.is_alive for worker in resources.workers.all())
-    lines += ["# HELP equipoise_workers Workers alive.", "# TYPE equipoise_workers gauge"]
-    lines += [f"equipoise_workers {n_alive}"]
-    return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+def get_metrics(
+    resources: ResourcesDep, state: StateDep, counts: CountsDep, _caller: ReaderDep
+) -> PlainTextResponse:
+    """Show metrics in the text format of Prometheus; every API process shows the same ones."""
+    from equipoise_service import metrics
+
+    try:
+        counts.flush(resources.database)
+        found = state.read()
+    except SQLAlchemyError as error:
+        logger.warning("metrics without the database: %s", type(error).__name__)
+        found = None
+    return PlainTextResponse(metrics.page(found), media_type=metrics.MEDIA_TYPE)
 
 
 @health_router.get("/healthz", response_model_exclude_none=True)
 async def is_healthy() -> Health:
     """Answer as long as this process runs."""
-    return Health(status="ok", version=__version__)
+    uptime = round(time.monotonic() - _STARTED_AT, 3)
+    return Health(status="ok", version=__version__, uptime_seconds=uptime)
 
 
-@health_router.get("/readyz")
-def is_ready(resources: ResourcesDep) -> Health:
-    """Answer once requests can be served: the database is there."""
-    try:
-        with resources.database.connect() as connection:
-            connection.execute(sa.select(sa.literal(1)))
-        n_alive = sum(worker.is_alive for worker in resources.workers.all())
-    except SQLAlchemyError as error:
-        raise OverloadedError(
-            f"The database does not answer ({type(error).__name__}): try again later.", code="not_ready"
-        ) from error
-    return Health(status="ready", version=__version__, workers=n_alive)
+@health_router.get("/readyz", response_model_exclude_none=True)
+def is_ready(readiness: ReadinessDep) -> Health:
+    """Answer once requests can be served: database, tables of this version and store are there."""
+    found = readiness.check()
+    return Health(
+        status="ready",
+        version=__version__,
+        database="ok",
+        store="ok",
+        schema_version=found.schema,
+        workers=found.n_workers,
+    )
