@@ -107,7 +107,7 @@ def test_foreign_answers_are_recognised(client: Client, fake: FakeService, answe
 
 def test_unknown_solutions_ask_for_an_upgrade(client: Client, fake: FakeService) -> None:
     """A task that this version does not know is no crash."""
-    fake.result = {"task": "sweep"}
+    fake.result = {"task": "dream"}
     with pytest.raises(UnexpectedAnswerError, match="Upgrade"):
         client.solve(STATIONARY)
 

@@ -56,7 +56,7 @@ def test_good_specs_pass(spec: dict[str, Any]) -> None:
             {"task": "stationery"},
             "spec",
             "no such task. Given: 'stationery'. Allowed: 'stationary', 'simulate', 'compare', 'diffusion', "
-            "'equilibrium', 'symmetries'.",
+            "'equilibrium', 'symmetries', 'sweep'.",
         ),
     ],
 )
