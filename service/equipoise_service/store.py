@@ -75,8 +75,9 @@ class Store:
         return sorted(self._blobs.names(_safe(folder) if folder else ""))
 
     def all(self, folder: str = "") -> Iterator[Blob]:
-        """All blobs below a folder, in any order, unfinished writes among them."""
-        return self._blobs.all(_safe(folder) if folder else "")
+        """All blobs below a folder, in any order, unfinished writes among them; foreign names left out."""
+        found = self._blobs.all(_safe(folder) if folder else "")
+        return (blob for blob in found if _NAME.fullmatch(blob.name))
 
 
 def is_unfinished(blob: Blob) -> bool:
