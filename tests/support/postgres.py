@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import psycopg
-import pytest
 
 _ACCOUNTS = ("postgres", "nobody")
 
@@ -116,6 +115,8 @@ def go_without(environment: Mapping[str, str]) -> NoReturn:
     Args:
         environment: variables; CI is set there.
     """
+    import pytest  # Here, for benchmarks use this module without it.
+
     says = "PostgreSQL is not installed: no initdb in /usr/lib/postgresql or on the PATH."
     if environment.get("CI"):
         pytest.fail(f"{says} CI runs every test: install the package postgresql.", pytrace=False)
