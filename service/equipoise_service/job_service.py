@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 import re
 import time
 from collections.abc import Callable
@@ -179,7 +180,8 @@ def _write_cursor(job: Job) -> str:
 def _read_cursor(cursor: str) -> Page:
     try:
         submitted_at, job_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if isinstance(submitted_at, float) and isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
+        is_time = isinstance(submitted_at, float) and math.isfinite(submitted_at)
+        if is_time and isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
             return Page(submitted_at, job_id)
     except (ValueError, TypeError, binascii.Error):
         pass

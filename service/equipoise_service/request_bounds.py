@@ -1,15 +1,18 @@
-"""Bounds of every request: its end is told in one way, and its body comes within a bounded time."""
+"""Bounds of every request: a head of bounded length, one way to tell its end, a body in bounded time."""
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from equipoise_service.errors import MalformedError, blame
+from equipoise_service.problems import problem_response
 
+LARGEST_HEAD = 64 * 1024
+"""Most bytes of a request's path, query and headers, [bytes]."""
 _CLOSE = {"Connection": "close"}
 
 
 class RequestBounds:
-    """Layer of the application that refuses requests of two ends, and bodies that come too slowly.
+    """Layer of the application that refuses heads too long or of two ends, and bodies that come too slowly.
 
     Args:
         app: the layers within.
@@ -27,8 +30,10 @@ class RequestBounds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _has_two_ends(scope):
-            await self._app(scope, _refuse_two_ends, send)
+        refusal = _refusal(scope)
+        if refusal is not None:
+            request_id = str(scope.get("state", {}).get("request_id", ""))
+            await problem_response(refusal, request_id)(scope, receive, send)
             return
         is_complete = False
         give_up = anyio.current_time() + self._body_s
@@ -52,14 +57,23 @@ class RequestBounds:
         return MalformedError(message, code="request_timeout", errors=[entry], headers=_CLOSE)
 
 
-def _has_two_ends(scope: Scope) -> bool:
-    # Servers in a row that believe different ones of the two could be made to see different requests.
-    names = [name for name, _ in scope["headers"]]
-    return b"transfer-encoding" in names and b"content-length" in names
+def _refusal(scope: Scope) -> MalformedError | None:
+    """Why the head of a request is not accepted; None if it is."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    names = [name for name, _ in headers]
+    if b"transfer-encoding" in names and b"content-length" in names:
+        # Servers in a row that believe different ones of the two could be made to see different requests.
+        allowed = "one of Content-Length and Transfer-Encoding"
+        message = f"The body's length is told in two ways: need {allowed}. Leave out the other."
+        return _refused("content-length", message, allowed)
+    # The server bounds a head only while it is incomplete: one that comes at once may be longer.
+    target = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    if target + sum(len(name) + len(value) + 4 for name, value in headers) > LARGEST_HEAD:
+        allowed = f"at most {LARGEST_HEAD} bytes"
+        message = f"The request's address and headers are too long: need {allowed}. Send less in them."
+        return _refused("headers", message, allowed)
+    return None
 
 
-async def _refuse_two_ends() -> Message:
-    allowed = "one of Content-Length and Transfer-Encoding"
-    message = f"The body's length is told in two ways: need {allowed}. Leave out the other."
-    entry = blame("content-length", message, allowed=allowed)
-    raise MalformedError(message, errors=[entry], headers=_CLOSE)
+def _refused(field: str, message: str, allowed: str) -> MalformedError:
+    return MalformedError(message, errors=[blame(field, message, allowed=allowed)], headers=_CLOSE)

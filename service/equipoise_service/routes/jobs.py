@@ -17,6 +17,11 @@ from equipoise_service.routes.results import JobId
 from equipoise_service.schemas import TAG_PATTERN, JobPage, JobRequest, JobView, job_view
 from equipoise_service.submissions import Submission
 
+_EVENT = {
+    "type": "object",
+    "description": "Each event of the stream.",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
 IdempotencyKey = Annotated[
@@ -95,7 +100,7 @@ async def get_job(job_id: JobId, resources: ResourcesDep, caller: ReaderDep) -> 
 @router.get(
     "/{job_id}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
 )
 async def get_events(
     job_id: JobId, resources: ResourcesDep, caller: ReaderDep, _slot: StreamSlotDep
