@@ -76,7 +76,9 @@ class Submissions:
             job_id = self._find_or_insert(connection, new)
             self._table.add_tags(connection, job_id, new.tags)
             if key is not None and not self._table.bind_idempotency_key(connection, key, body_hash, job_id):
-                raise _key_reused(submission)
+                bound = self._table.by_idempotency_key(connection, key)
+                if bound is None or bound[0] != body_hash:
+                    raise _key_reused(submission)
             return self._found(connection, job_id)
 
     def _describe(self, submission: Submission) -> NewJob:
