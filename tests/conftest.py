@@ -4,8 +4,11 @@ Each seed comes from the test's own id, and --seed N changes all. A property "ta
 is shown as a row of that table at the end of the run.
 """
 
+import os
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -15,6 +18,13 @@ from tests.support.s3 import S3Server, s3_server
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="changes the seed of every statistical test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep tokens of test services out of the user's own file, and the user's own out of the tests."""
+    folder = TemporaryDirectory(prefix="equipoise-credentials-")
+    config.add_cleanup(folder.cleanup)
+    os.environ["EQUIPOISE_CREDENTIALS"] = str(Path(folder.name) / "credentials.json")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -105,7 +105,7 @@ def health(options: Namespace) -> int:
 
 
 def run_service(command: str, arguments: list[str]) -> int:
-    """Become `python -m equipoise_service`, which serves or works until it is stopped.
+    """Become `python -m equipoise_service`, for the commands that are the service's own.
 
     Raises:
         MissingExtraError: the service is not installed.
@@ -119,7 +119,7 @@ def run_service(command: str, arguments: list[str]) -> int:
 
 
 def service_command(command: str, arguments: list[str]) -> list[str]:
-    """The command line that `equipoise serve` and `equipoise worker` turn into."""
+    """The command line that `equipoise serve` and the like turn into."""
     return [sys.executable, "-m", "equipoise_service", command, *arguments]
 
 

@@ -23,7 +23,7 @@ class Client:
 
     Args:
         base_url: address of the service; EQUIPOISE_URL, else http://127.0.0.1:8000, if not given.
-        token: what to authenticate with; EQUIPOISE_TOKEN if not given.
+        token: what to authenticate with; EQUIPOISE_TOKEN, else what `equipoise serve` stored, if not given.
         timeout_s: longest silence of the service to bear in one request, [s].
         retries: how often and how patiently requests that may be repeated are.
         transport: an httpx transport to use in place of the network, for example `httpx.MockTransport`.

@@ -25,7 +25,13 @@ from equipoise.errors import (
 from equipoise.operations import DEFAULT_WAIT_S, STATUSES
 
 JOB_FAILED, BAD_USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
-SERVICE_COMMANDS = {"serve": "Start the service.", "worker": "Start a worker of the service."}
+# Handed on to the service, which must be installed and knows their arguments; one line per command.
+SERVICE_COMMANDS = {
+    "serve": "Start the service.",
+    "worker": "Start a worker of the service.",
+    "token": "Make, list and revoke tokens of users.",
+    "audit": "Show who did what.",
+}
 
 EPILOG = """\
 exit codes: 0 ok, 1 the job failed, 2 bad usage, 3 the service cannot be reached
@@ -118,7 +124,8 @@ def _command(
     default = "solve in this process" if name == "solve" else f"{URL_VARIABLE}, else {DEFAULT_URL}"
     command.add_argument("--url", help=f"address of the service (default: {default})")
     command.add_argument(
-        "--token", help=f"token of the service (default: {TOKEN_VARIABLE}, which `ps` hides)"
+        "--token",
+        help=f"token (default: {TOKEN_VARIABLE}, which `ps` hides, or the one that `serve` stored)",
     )
     return command
 

@@ -1,9 +1,10 @@
-"""Where the service is and how to be let in: arguments first, then the environment, then the default."""
+"""Where the service is and how to be let in: arguments first, then the environment, then what is stored."""
 
 import os
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from equipoise.credentials import stored_token
 from equipoise.errors import InvalidArgumentError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -33,7 +34,7 @@ class Connection:
 
 
 def resolve(base_url: str | None, token: str | None, timeout_s: float) -> Connection:
-    """Fill in what was not given from EQUIPOISE_URL and EQUIPOISE_TOKEN.
+    """Fill in what was not given from EQUIPOISE_URL, EQUIPOISE_TOKEN and the tokens stored on this machine.
 
     Raises:
         InvalidArgumentError: the URL is no http(s) URL, the token is no header, or the timeout not positive.
@@ -48,7 +49,7 @@ def resolve(base_url: str | None, token: str | None, timeout_s: float) -> Connec
         raise InvalidArgumentError(
             "base_url", given=url, allowed=f"an http or https URL such as {DEFAULT_URL!r}"
         )
-    token = token or os.environ.get(TOKEN_VARIABLE) or None
+    token = token or os.environ.get(TOKEN_VARIABLE) or stored_token(url)
     if token and not (token.isascii() and token.isprintable() and " " not in token):
         raise InvalidArgumentError("token", given="...", allowed="printable ASCII without spaces")
     return Connection(url, token, positive_seconds("timeout_s", timeout_s))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from equipoise.effects import Flow, Request, Response, Sleep
 from equipoise.errors import TransportError
 
-RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+TOO_MANY_REQUESTS = 429
+RETRIED_STATUSES = frozenset({TOO_MANY_REQUESTS, 502, 503, 504})
 
 
 @dataclass(frozen=True)
@@ -36,27 +37,37 @@ class RetryPolicy:
 
 
 def send(request: Request, policy: RetryPolicy) -> Flow[Response]:
-    """Send a request, again and again if it is idempotent and the failure looks temporary.
+    """Send a request, again and again if that does no harm and the failure looks temporary.
+
+    A request that is not idempotent is repeated only if it was turned away at the door for being one too
+    many: nothing was done then.
 
     Raises:
         TransportError: no answer came, through all attempts.
     """
-    pauses = policy.pauses() if request.is_idempotent else iter(())
+    pauses = policy.pauses()
     was_retried = False
     while True:
         pause_s = next(pauses, None)
         try:
             response: Response = yield request
         except TransportError:
-            if pause_s is None:
+            if pause_s is None or not request.is_idempotent:
                 raise
         else:
             wish_s = _retry_after(response)
-            if response.status not in RETRIED_STATUSES or pause_s is None or wish_s > policy.longest_wish_s:
+            if not _is_worth(request, response) or pause_s is None or wish_s > policy.longest_wish_s:
                 return replace(response, was_retried=was_retried)
-            pause_s = max(pause_s, wish_s)
+            # Those who are told the same second would all be too many again: they come spread out after it.
+            pause_s = wish_s + pause_s if wish_s > 0 else pause_s
         was_retried = True
         yield Sleep(pause_s)
+
+
+def _is_worth(request: Request, response: Response) -> bool:
+    if request.is_idempotent:
+        return response.status in RETRIED_STATUSES
+    return response.status == TOO_MANY_REQUESTS
 
 
 def _retry_after(response: Response) -> float:

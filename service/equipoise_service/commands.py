@@ -5,10 +5,12 @@ import sys
 from collections.abc import Sequence
 
 from equipoise_service import logs, tracing
+from equipoise_service.audit_command import AUDIT
 from equipoise_service.command import Command, overrides
 from equipoise_service.errors import SettingsError
 from equipoise_service.serve_command import API, OPENAPI, SERVE
 from equipoise_service.settings import load_settings
+from equipoise_service.token_command import TOKENS
 from equipoise_service.worker_command import WORKER
 
 # Exit codes: bad usage or settings (nothing can be mended by a restart), and everything else.
@@ -21,6 +23,8 @@ COMMANDS: tuple[Command, ...] = (
     SERVE,
     API,
     WORKER,
+    TOKENS,
+    AUDIT,
     OPENAPI,
 )
 

@@ -1,9 +1,8 @@
 """What handlers are given: the resources of the application, and who is asking."""
 
-import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import anyio
@@ -11,7 +10,8 @@ import sqlalchemy as sa
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from equipoise_service.callers import LOCAL, Caller, Scope
+from equipoise_service.access import Access
+from equipoise_service.callers import Caller, Scope
 from equipoise_service.chunks import Prepare
 from equipoise_service.database import connect
 from equipoise_service.datasets import DatasetLibrary
@@ -23,6 +23,7 @@ from equipoise_service.migrations import migrate
 from equipoise_service.result_cache import ResultCache
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store
+from equipoise_service.tokens import TokenTable
 from equipoise_service.worker_table import WorkerTable
 
 _COMPUTING = 2
@@ -39,6 +40,7 @@ class Resources:
     results: ResultCache
     library: DatasetLibrary
     workers: WorkerTable
+    access: Access
     # Threads beside those of reads, which must not wait for what is computed or locked.
     computing: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_COMPUTING))
     submitting: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_SUBMITTING))
@@ -55,9 +57,11 @@ async def open_resources(settings: Settings, prepare: Prepare) -> AsyncIterator[
         settings, table=JobTable(database), queue=queue, store=store, library=library, prepare=prepare
     )
     workers = WorkerTable(database, ttl_s=settings.heartbeat_ttl_seconds)
+    access = Access(settings, TokenTable(database))
     try:
-        yield Resources(settings, database, jobs, ResultCache(jobs), library, workers)
+        yield Resources(settings, database, jobs, ResultCache(jobs), library, workers, access)
     finally:
+        access.close()
         queue.close()
         database.dispose()
 
@@ -84,34 +88,17 @@ async def identify(
     """Who sends a request, asked once per request.
 
     Raises:
-        MalformedError: the token is missing or wrong.
+        MalformedError: the token is missing, wrong or no longer good, or too many requests came at once.
     """
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
-        settings: Settings = request.app.state.settings
         given = "" if credentials is None else credentials.credentials
+        address = "" if request.client is None else request.client.host
         request_id = str(getattr(request.state, "request_id", ""))
-        known = replace(authenticate(settings, given), request_id=request_id)
+        resources: Resources = request.app.state.resources
+        known = await resources.access.admit(given, address=address, request_id=request_id)
         request.state.caller = known
     return known
-
-
-def authenticate(settings: Settings, token: str) -> Caller:
-    """The caller that a token stands for.
-
-    Raises:
-        MalformedError: the token is missing or wrong.
-    """
-    if settings.auth == "none" or settings.token is None:
-        return LOCAL
-    # Compared in constant time, so that its characters cannot be found one by one.
-    if not secrets.compare_digest(token.encode(), settings.token.get_secret_value().encode()):
-        raise MalformedError(
-            "This service needs a token: send the header Authorization: Bearer TOKEN.",
-            code="unauthorized",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-    return LOCAL
 
 
 def allow(scope: Scope) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
@@ -130,6 +117,7 @@ def allow(scope: Scope) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
 
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
+CallerDep = Annotated[Caller, Depends(identify)]
 ReaderDep = Annotated[Caller, Depends(allow("read"))]
 SubmitterDep = Annotated[Caller, Depends(allow("submit"))]
 AdminDep = Annotated[Caller, Depends(allow("admin"))]

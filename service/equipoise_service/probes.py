@@ -51,7 +51,7 @@ def check_places(settings: Settings, *, patience: Patience | None = None) -> Non
     if settings.database_url is None or settings.store_url is None:
         _check_folder(settings)
     _check_store(settings)
-    _check_database(settings, patience or Patience())
+    check_database(settings, patience=patience)
 
 
 def _check_folder(settings: Settings) -> None:
@@ -74,7 +74,13 @@ def _check_store(settings: Settings) -> None:
         raise _refusal(settings, field, "written", error) from error
 
 
-def _check_database(settings: Settings, patience: Patience) -> None:
+def check_database(settings: Settings, *, patience: Patience | None = None) -> None:
+    """Use the database once, the way the service will; one that is starting is waited for.
+
+    Raises:
+        SettingsError: it cannot be used.
+    """
+    patience = patience or Patience()
     field = "data_dir" if settings.database_url is None else "database_url"
     give_up = patience.clock() + patience.total_s
     while True:

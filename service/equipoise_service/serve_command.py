@@ -18,12 +18,19 @@ _SWITCH_EVERY_S = 0.001
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    from equipoise_service.local_token import keep_local_token
     from equipoise_service.probes import check_places
     from equipoise_service.supervisor import serve
 
     check_exposure(settings)
     check_places(settings)
-    return serve(settings, environment={**os.environ, **as_environment(options)})
+
+    def keep_token(host: str, port: int) -> None:
+        if settings.auth == "tokens" and settings.token is None:
+            keep_local_token(settings, host, port)
+
+    environment = {**os.environ, **as_environment(options)}
+    return serve(settings, environment=environment, on_listening=keep_token)
 
 
 def _run_api(settings: Settings, options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from tests.clients.examples import STATIONARY
 from tests.clients.fake_service import HEALTH, JOB_ID, Clock, FakeService, driven, problem
 
 from equipoise import ApiError, NotFoundError, OverloadedError, RetryPolicy, TransportError
-from equipoise.effects import Request, Response
+from equipoise.effects import Finished, Request, Response, Sleep, advance
 from equipoise.operations import Submission
 from equipoise.retries import send
 
@@ -54,13 +54,33 @@ def test_final_refusals_are_not_tried_again(fake: FakeService, clock: Clock, sta
 
 
 def test_retry_after_is_honoured(fake: FakeService, clock: Clock) -> None:
-    """The service's own wish is the least pause."""
+    """The service's own wish is the least pause; the clients that were told the same come spread after it."""
     answer = problem(503, "overloaded")
     answer.headers["retry-after"] = "7"
     fake.faults = [answer]
-    driver, operations = driven(fake, clock)
+    driver, operations = driven(fake, clock, NO_JITTER)
     driver.run(operations.health())
-    assert clock.slept == [7.0]
+    assert clock.slept == [7.2]
+
+
+@pytest.mark.parametrize(("status", "n_requests"), [(429, 3), (503, 1), (502, 1)])
+def test_what_was_turned_away_at_the_door_is_sent_again(status: int, n_requests: int) -> None:
+    """A request that may not be done twice is repeated after 429 alone: then it was not done at all."""
+    flow = send(Request("POST", "/v1/x", is_idempotent=False), NO_JITTER)
+    answers = iter([Response(status, {"retry-after": "2"}, b"")] * 2 + [Response(200, {}, b"")])
+    slept: list[float] = []
+    reply: Response | None = None
+    n_sent = 0
+    while not isinstance(effect := advance(flow, reply), Finished):
+        if isinstance(effect, Sleep):
+            slept.append(effect.delay_s)
+            reply = None
+        else:
+            n_sent += 1
+            reply = next(answers)
+    assert effect.value.status == (200 if status == 429 else status)
+    assert n_sent == n_requests
+    assert slept == [2.2, 2.4][: n_requests - 1]
 
 
 def test_a_long_retry_after_is_handed_on(fake: FakeService, clock: Clock) -> None:

@@ -15,7 +15,7 @@ from equipoise_service.settings import Settings
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("EQUIPOISE_"):
+        if name.startswith("EQUIPOISE_") and name != "EQUIPOISE_CREDENTIALS":
             monkeypatch.delenv(name)
 
 

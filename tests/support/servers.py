@@ -72,8 +72,15 @@ def wait_until_gone(gone: list[Process], *, deadline_s: float = 3.0) -> None:
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without settings of the service, plus the given ones."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EQUIPOISE_")}
+    """This process's environment without settings of the service, plus the given ones.
+
+    The file of tokens stays that of the session: nothing is read from the user's own or written there.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("EQUIPOISE_") or name == "EQUIPOISE_CREDENTIALS"
+    }
     return {**kept, **variables}
 
 
