@@ -115,7 +115,8 @@ def run_service(command: str, arguments: list[str]) -> int:
     for module in SERVICE_MODULES:
         if find_spec(module) is None:
             raise MissingExtraError(f"equipoise {command}", extra="service", missing=module)
-    os.execv(sys.executable, service_command(command, arguments))  # Does not return.
+    # Does not return. The user starts this with words of the user's own.
+    os.execv(sys.executable, service_command(command, arguments))  # nosec B606
 
 
 def service_command(command: str, arguments: list[str]) -> list[str]:

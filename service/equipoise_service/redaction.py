@@ -15,7 +15,8 @@ _SECRET_VARIABLE = re.compile(
     r"(?i)(token|secret|password|passwd|access_key|api_key|credential|otlp_.*headers)"
 )
 _NOT_A_SECRET = re.compile(r"(?i)_(file|path|uri|url|id)$")
-_SECRET_WORD = r"token|password|passwd|secret|api[_-]?key|access[_-]?key|signature|credential"
+# The words that name secrets.
+_SECRET_WORD = r"token|password|passwd|secret|api[_-]?key|access[_-]?key|signature|credential"  # nosec B105
 # The lengths are bounded, so that no text makes the search slow.
 _SECRET_NAME = rf"(?:(?:{_SECRET_WORD})[\w-]{{0,40}}|\b(?:sig|pwd))"
 
