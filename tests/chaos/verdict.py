@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,11 @@ from tests.chaos.users import Outcome
 from tests.e2e.jobs import FINAL
 
 from equipoise_service.database import connect
+from equipoise_service.engine import JobQueue
+from equipoise_service.garbage import DAY_S, Limits
+from equipoise_service.retention import Collector
 from equipoise_service.settings import Settings
+from equipoise_service.store import Store
 from equipoise_solver.solving import solve
 
 # Sweeps come every thirty beats; taking over and settling take a few.
@@ -108,10 +113,9 @@ def judge_records(stage: Stage, outcomes: Sequence[Outcome]) -> list[Check]:
             _check("no job was tried again", [row.id for row in rows if row.attempt != 1]),
             _check("each job that the engine knows has ended there", open_states),
             _check("each chunk is recorded once, and goes on from the one before", _broken_chains(steps)),
+            _check("no checkpoint is left", _eventually(lambda: _files(settings, "checkpoints/*/*"))),
+            _check("what a write left that was killed is litter", _uncollected(settings, engine)),
             _check("each result is stored once, and nothing else is", _stored_twice(settings, rows)),
-            _check(
-                "no checkpoint, temporary file or upload is left", _eventually(lambda: leftovers(settings))
-            ),
             _check(
                 "the table of workers holds those that live", _eventually(lambda: _workers(engine, stage))
             ),
@@ -183,11 +187,24 @@ def _stored_twice(settings: Settings, rows: Sequence[Any]) -> list[str]:
     return _difference(wanted, found)
 
 
-def leftovers(settings: Settings) -> list[str]:
-    """Files of the store that nobody needs once all jobs have ended."""
+def _uncollected(settings: Settings, engine: sa.Engine) -> list[str]:
+    """Unfinished writes that a collection leaves once they are old."""
+    for name in _files(settings, "**/*.tmp"):
+        long_ago = time.time() - 2 * DAY_S
+        os.utime(_store(settings) / name, (long_ago, long_ago))
+    queue = JobQueue(engine)
+    try:
+        collector = Collector(engine, Store(settings.store), queue)
+        # A worker may be collecting at this moment.
+        _eventually(lambda: [] if collector.collect(Limits()) else ["busy"])
+    finally:
+        queue.close()
+    return _files(settings, "**/*.tmp")
+
+
+def _files(settings: Settings, pattern: str) -> list[str]:
     store = _store(settings)
-    names = [str(path.relative_to(store)) for path in store.rglob("*") if path.is_file()]
-    return [name for name in names if name.startswith("checkpoints/") or name.endswith(".tmp")]
+    return [str(path.relative_to(store)) for path in store.glob(pattern) if path.is_file()]
 
 
 def _store(settings: Settings) -> Path:

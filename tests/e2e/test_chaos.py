@@ -1,4 +1,4 @@
-"""Chaos at a small size: workers, API, computing children and the database are killed and frozen at random."""
+"""Chaos at a small size: everything is killed and frozen at random, the database too."""
 
 from pathlib import Path
 
