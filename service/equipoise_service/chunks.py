@@ -8,14 +8,16 @@ import signal
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise_service import logs
 from equipoise_service.dataset_arrays import load_arrays
+from equipoise_service.logs import LogOptions
 from equipoise_service.processes import die_with_parent
 from equipoise_service.store import Store, checkpoint_folder
 from equipoise_solver.checkpoint import Checkpoint
@@ -48,6 +50,7 @@ class JobInput:
         device: "cpu" or "cuda:N"; work that a card does not take is computed on the CPU.
         shard: number of the part to compute and of how many; None for the whole.
         begun_on: class of the device, "cpu" or "cuda", that the checkpoint was computed on.
+        about: ids that its lines of the log carry.
     """
 
     job_id: str
@@ -58,6 +61,7 @@ class JobInput:
     device: str = "cpu"
     shard: tuple[int, int] | None = None
     begun_on: str | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,11 @@ def find_solver(solver: str) -> Prepare:
     return found
 
 
-def make_ready(parent: int, solver: str) -> int:
-    """Tie this process to its parent and import the solver; returns its process id."""
+def make_ready(parent: int, solver: str, log: LogOptions | None = None) -> int:
+    """Tie this process to its parent, let it log like that, and import the solver; returns its process id."""
     if not _tied:
+        if log is not None:
+            logs.install(replace(log, process="computing"))
         _tied.append(parent)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         die_with_parent(parent)
@@ -114,22 +120,22 @@ def make_ready(parent: int, solver: str) -> int:
 
 def advance(job: JobInput, checkpoint: str | None, budget: int) -> Outcome:
     """Go on from a checkpoint by about `budget` path-steps and write the next one."""
-    return _guarded(lambda: _advance(job, checkpoint, budget))
+    return _guarded(job, lambda: _advance(job, checkpoint, budget))
 
 
 def finish(job: JobInput, checkpoint: str) -> Outcome:
     """Write the result of a job whose checkpoint is done."""
-    return _guarded(lambda: _finish(job, checkpoint))
+    return _guarded(job, lambda: _finish(job, checkpoint))
 
 
 def merge(job: JobInput, checkpoints: tuple[str, ...]) -> Outcome:
     """Publish the result of a job whose parts are done, given the checkpoint of each."""
-    return _guarded(lambda: _merge(job, checkpoints))
+    return _guarded(job, lambda: _merge(job, checkpoints))
 
 
 def solve_at_once(job: JobInput) -> Outcome:
     """Compute a small job from beginning to end, without checkpoints."""
-    return _guarded(lambda: _solve_at_once(job))
+    return _guarded(job, lambda: _solve_at_once(job))
 
 
 def _advance(job: JobInput, checkpoint: str | None, budget: int) -> Outcome:
@@ -252,9 +258,10 @@ def _prepared(spec: str, store_url: str, solver: str, device: str) -> tuple[Any,
     return prepare(given, load_dataset=load), "cpu"
 
 
-def _guarded(compute: Callable[[], Outcome]) -> Outcome:
+def _guarded(job: JobInput, compute: Callable[[], Outcome]) -> Outcome:
     try:
-        return compute()
+        with logs.about(**job.about):
+            return compute()
     except Exception as error:
         code = getattr(error, "code", None)
         if isinstance(code, str) and isinstance(error, ValueError):

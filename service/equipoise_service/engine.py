@@ -386,7 +386,8 @@ class JobEngine:
     async def _run(self, name: str, flow: Callable[[flows.Steps], Coroutine[Any, Any, None]]) -> None:
         """Run a job or a shard to its end, whatever that is, and free its slot."""
         try:
-            await self._guard(name, flow(_Steps(partial(self._pause, name))))
+            with await in_thread(self._runner.watch, job_of_part(name)):
+                await self._guard(name, flow(_Steps(partial(self._pause, name))))
         finally:
             self._leave(name)
 

@@ -20,6 +20,7 @@ from equipoise_service.security_headers import SECURITY_HEADERS
 logger = logging.getLogger("equipoise_service.requests")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_JOB_ID = re.compile(r"job_[0-9a-f]{32}(-[0-9]{1,6})?")
 
 
 class RequestMiddleware:
@@ -57,6 +58,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                logs.note(job_id=_job_of(scope, headers))
                 headers["X-Request-ID"] = request_id
                 if span.is_recorded and span.parent_of_others is not None:
                     headers["traceparent"] = span.parent_of_others
@@ -69,7 +71,7 @@ class RequestMiddleware:
         except ClientDisconnect:
             logger.info("the client went away")
         except Exception as failure:
-            span.fail(failure)
+            span.fail(type(failure).__name__)
             logger.exception("%s %s failed", scope["method"], _loggable_path(scope))
             if status:
                 raise
@@ -91,6 +93,12 @@ def _given_id(headers: Headers) -> str | None:
     """The caller's own id of the request, if it is one that may be echoed and logged."""
     text = headers.get("x-request-id", "")
     return text if _REQUEST_ID.fullmatch(text) else None
+
+
+def _job_of(scope: Scope, answer: MutableHeaders) -> str | None:
+    """The job that a request is about, or that came of it."""
+    job_id = scope.get("path_params", {}).get("job_id") or answer.get("location", "").rpartition("/")[2]
+    return job_id if _JOB_ID.fullmatch(job_id) else None
 
 
 def _loggable_path(scope: Scope) -> str:

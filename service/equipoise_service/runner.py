@@ -4,13 +4,14 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from anyio import to_process
 
-from equipoise_service import chunks
+from equipoise_service import chunks, counters, job_watch, logs, tracing
 from equipoise_service.calibrations import Calibrations
 from equipoise_service.chunks import JobInput, Outcome
 from equipoise_service.errors import JOB_ERRORS
@@ -66,7 +67,13 @@ class JobRunner:
 
     async def warm_up(self) -> None:
         """Start the child process and let it import the solver."""
-        self._health.child = await self._in_child(chunks.make_ready, os.getpid(), self._options.solver)
+        self._health.child = await self._in_child(
+            chunks.make_ready, os.getpid(), self._options.solver, logs.options()
+        )
+
+    def watch(self, job_id: str) -> AbstractContextManager[None]:
+        """What is logged and traced in this context is about a job."""
+        return job_watch.watched(job_id, self._table.get(job_id), worker=self.worker)
 
     async def begin(self, job_id: str) -> State:
         """Take the job up, unless it was stopped before."""
@@ -108,8 +115,9 @@ class JobRunner:
             state["budget"], state["seconds"], state["spent"], aim_seconds=self._options.aim_seconds
         )
         given = self.input_of(job, shard=shard, begun_on=state.get("device"))
-        with self._health.busy(job.id):
+        with self._health.busy(job.id), tracing.span("chunk") as span:
             outcome = await self.compute(chunks.advance, given, state["checkpoint"], budget)
+            span.set(path_steps=outcome.path_steps, device=outcome.device)
         if outcome.error_code is not None:
             return self.failed(job.id, state, outcome)
         goes_on = await asyncio.to_thread(record, outcome)
@@ -151,6 +159,7 @@ class JobRunner:
         moved = self._table.move(job_id, status, **changes)
         if moved:
             self._health.count_end(status, changes.get("error_message"))
+            job_watch.ended(status, changes.get("error_code"))
         self._store.remove_folder(checkpoint_folder(job_id))
         return moved
 
@@ -188,6 +197,7 @@ class JobRunner:
             device=self._device_of(job),
             shard=shard,
             begun_on=begun_on,
+            about=logs.context(),
         )
 
     async def compute(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -208,10 +218,17 @@ class JobRunner:
         return self._options.device if on_card else "cpu"
 
     def _measure(self, outcome: Outcome) -> None:
-        """Let what the chunk took correct the estimates; no reason for a job to fail."""
+        """Count the chunk, and let what it took correct the estimates; no reason for a job to fail."""
         self._health.count_chunk(outcome.path_steps, outcome.seconds)
         threads = self._options.threads if outcome.device == "cpu" else 1
         try:
+            with self._table.engine.begin() as connection:
+                counters.count_chunk(
+                    connection,
+                    device=self._options.device,
+                    path_steps=outcome.path_steps,
+                    seconds=outcome.seconds,
+                )
             self._calibrations.record(
                 outcome.device, outcome.kind, outcome.predicted_s / threads, outcome.seconds
             )

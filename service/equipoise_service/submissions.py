@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from equipoise_service import tracing
 from equipoise_service.callers import LOCAL, LOCAL_USER, Caller
 from equipoise_service.chunks import Prepare
 from equipoise_service.datasets import DatasetLibrary
@@ -103,6 +104,7 @@ class Submissions:
             cost_path_steps=cost.path_steps,
             cost_memory_bytes=cost.memory_bytes,
             request_id=submission.caller.request_id or None,
+            trace_parent=tracing.current().parent_of_others,
         )
 
     def _check_cost(self, cost: Any) -> None:

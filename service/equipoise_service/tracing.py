@@ -19,7 +19,6 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _TRACE_PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
-_current: ContextVar[str | None] = ContextVar("trace_parent", default=None)
 # The provider of spans of this process, once it was set up.
 _provider: list[Any] = []
 
@@ -43,7 +42,7 @@ class Span:
             self._span.update_name(name)
             self._span.set_attributes({"http.route": route, "http.response.status_code": status})
             if status >= 500:
-                self._mark_as_failed(str(status))
+                self.fail(str(status))
 
     def set(self, **attributes: str | int | float | bool | None) -> None:
         """Add attributes; None leaves one out."""
@@ -52,16 +51,16 @@ class Span:
                 {name: value for name, value in attributes.items() if value is not None}
             )
 
-    def fail(self, failure: BaseException) -> None:
-        """Say that the work failed, by the kind of the failure: its text may hold secrets."""
+    def fail(self, kind: str) -> None:
+        """Say that the work failed, by a code or kind: the text of a failure may hold secrets."""
         if self._span is not None:
-            self._mark_as_failed(type(failure).__name__)
+            from opentelemetry.trace import StatusCode
 
-    def _mark_as_failed(self, kind: str) -> None:
-        from opentelemetry.trace import StatusCode
+            self._span.set_attribute("error.type", kind)
+            self._span.set_status(StatusCode.ERROR)
 
-        self._span.set_attribute("error.type", kind)
-        self._span.set_status(StatusCode.ERROR)
+
+_current: ContextVar[Span | None] = ContextVar("span", default=None)
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
@@ -113,9 +112,9 @@ def close() -> None:
         _provider.pop().shutdown()
 
 
-def current() -> str | None:
-    """W3C traceparent of the work that is being done here; None where there is no trace."""
-    return _current.get()
+def current() -> Span:
+    """The piece of work that is being done here; where there is none, one that goes nowhere."""
+    return _current.get() or Span(None, None)
 
 
 @contextmanager
@@ -137,10 +136,10 @@ def span(
         kind: name of a kind of span of OpenTelemetry.
         attributes: what is worth knowing; None leaves one out.
     """
-    above = _context_of(parent) or _context_of(_current.get())
+    above = _context_of(parent) or _context_of(current().parent_of_others)
     if not _provider:
-        with _as_current(None if above is None else above[0]):
-            yield Span(None, _current.get())
+        with _as_current(Span(None, None if above is None else above[0])) as passed_on:
+            yield passed_on
         return
     started = _start(name, above, kind)
     context = started.get_span_context()
@@ -148,10 +147,10 @@ def span(
     one = Span(started, trace_parent)
     one.set(**attributes)
     try:
-        with _as_current(trace_parent), logs.about(trace_id=f"{context.trace_id:032x}"):
+        with _as_current(one), logs.about(trace_id=f"{context.trace_id:032x}"):
             yield one
     except BaseException as failure:
-        one.fail(failure)
+        one.fail(type(failure).__name__)
         raise
     finally:
         started.end()
@@ -172,10 +171,10 @@ def _start(name: str, above: tuple[str, str, str, str] | None, kind: str) -> Any
 
 
 @contextmanager
-def _as_current(trace_parent: str | None) -> Iterator[None]:
-    token = _current.set(trace_parent)
+def _as_current(one: Span) -> Iterator[Span]:
+    token = _current.set(one)
     try:
-        yield
+        yield one
     finally:
         _current.reset(token)
 
