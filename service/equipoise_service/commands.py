@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from equipoise_service import logs, tracing
 from equipoise_service.audit_command import AUDIT
+from equipoise_service.backup_command import BACKUP, RESTORE
 from equipoise_service.command import Command, overrides
 from equipoise_service.errors import SettingsError
+from equipoise_service.retention_command import GC
 from equipoise_service.serve_command import API, OPENAPI, SERVE
 from equipoise_service.settings import load_settings
 from equipoise_service.token_command import TOKENS
@@ -25,6 +27,9 @@ COMMANDS: tuple[Command, ...] = (
     WORKER,
     TOKENS,
     AUDIT,
+    GC,
+    BACKUP,
+    RESTORE,
     OPENAPI,
 )
 

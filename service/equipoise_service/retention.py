@@ -84,7 +84,7 @@ class Collector:
 
     def collect(self, limits: Limits) -> Garbage | None:
         """Remove garbage; what went, or None because another collection is under way."""
-        with _alone(self._database) as is_alone:
+        with alone(self._database) as is_alone:
             return self._collect(limits) if is_alone else None
 
     def _collect(self, limits: Limits) -> Garbage:
@@ -224,12 +224,17 @@ def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 @contextmanager
-def _alone(database: sa.Engine) -> Iterator[bool]:
-    """Whether no other collection is under way; none begins until the end. The death of a process ends it."""
+def alone(database: sa.Engine, *, waits: bool = False) -> Iterator[bool]:
+    """Whether no collection is under way, nor a backup; none begins until the end, or this process's death.
+
+    Args:
+        database: of the service.
+        waits: wait for the end of the other one.
+    """
     if database.dialect.name == "sqlite":
         with Path(f"{database.url.database}.collecting").open("w") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
                 return
@@ -237,7 +242,9 @@ def _alone(database: sa.Engine) -> Iterator[bool]:
         return
     with database.connect() as connection:
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        is_alone = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_LOCK))))
+        if waits:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK)))
+        is_alone = waits or bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_LOCK))))
         try:
             yield is_alone
         finally:
