@@ -28,7 +28,7 @@ from equipoise.errors import (
     UnexpectedAnswerError,
     WaitTimeoutError,
 )
-from equipoise.records import Dataset, JobRecord
+from equipoise.records import Cost, Dataset, Estimate, JobRecord
 from equipoise.retries import RetryPolicy
 from equipoise.solutions import (
     CompareSolution,
@@ -52,9 +52,11 @@ __all__ = [
     "ClosedClientError",
     "CompareSolution",
     "ConflictError",
+    "Cost",
     "Dataset",
     "DiffusionSolution",
     "EquilibriumSolution",
+    "Estimate",
     "FieldError",
     "InvalidArgumentError",
     "InvalidSpecError",

@@ -10,7 +10,7 @@ from typing import Any
 from equipoise.client import Client
 from equipoise.errors import InvalidArgumentError, JobFailedError, MissingExtraError
 from equipoise.solutions import AnySolution
-from equipoise.summaries import aligned, job_line, job_table, summary
+from equipoise.summaries import aligned, cost_line, estimate_table, job_line, job_table, summary
 
 OK = 0
 # What `python -m equipoise_service` needs beyond the bare install.
@@ -35,8 +35,26 @@ def submit(options: Namespace) -> int:
             timeout_seconds=options.timeout_seconds,
             tags=options.tag,
             wait_s=options.wait,
+            device=options.device,
+            urgent=options.urgent,
         )
     _print(job.record.model_dump_json() if options.json else job.id)
+    if not options.json and (line := cost_line(job.record)):
+        _say(line)
+    return OK
+
+
+def estimate(options: Namespace) -> int:
+    """Say what a spec would take; nothing is submitted."""
+    with _client(options) as client:
+        found = client.estimate(
+            read_spec(options.spec),
+            priority=options.priority,
+            timeout_seconds=options.timeout_seconds,
+            device=options.device,
+            urgent=options.urgent,
+        )
+    _print(found.model_dump_json() if options.json else estimate_table(found))
     return OK
 
 

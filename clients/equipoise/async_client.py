@@ -11,7 +11,7 @@ from equipoise.connection import resolve
 from equipoise.drivers import AsyncDriver
 from equipoise.operations import DEFAULT_WAIT_S, Operations, Submission
 from equipoise.progress import Reporter, reporter
-from equipoise.records import Dataset, JobRecord
+from equipoise.records import Dataset, Estimate, JobRecord
 from equipoise.retries import RetryPolicy
 from equipoise.solutions import AnySolution
 
@@ -61,10 +61,25 @@ class AsyncClient:
         timeout_seconds: float | None = None,
         tags: Sequence[str] = (),
         wait_s: float | None = None,
+        device: str | None = None,
+        urgent: bool = False,
     ) -> "AsyncJob":
         """Make a job that solves a spec; see `Client.submit`."""
-        submission = Submission(spec, priority, timeout_seconds, tags, wait_s)
+        submission = Submission(spec, priority, timeout_seconds, tags, wait_s, device, urgent)
         return self._job(await self._driver.run(self._operations.submit(submission)))
+
+    async def estimate(
+        self,
+        spec: Any,
+        *,
+        priority: int | None = None,
+        timeout_seconds: float | None = None,
+        device: str | None = None,
+        urgent: bool = False,
+    ) -> Estimate:
+        """Foretell what a spec would take and when it would start; see `Client.estimate`."""
+        submission = Submission(spec, priority, timeout_seconds, device=device, urgent=urgent)
+        return await self._driver.run(self._operations.estimate(submission))
 
     async def solve(
         self, spec: Any, *, timeout_s: float = DEFAULT_WAIT_S, progress: bool | Reporter | None = None

@@ -10,7 +10,7 @@ from equipoise.connection import resolve
 from equipoise.drivers import Driver
 from equipoise.operations import DEFAULT_WAIT_S, Operations, Submission
 from equipoise.progress import Reporter, reporter
-from equipoise.records import Dataset, JobRecord
+from equipoise.records import Dataset, Estimate, JobRecord
 from equipoise.retries import RetryPolicy
 from equipoise.solutions import AnySolution
 
@@ -78,6 +78,8 @@ class Client:
         timeout_seconds: float | None = None,
         tags: Sequence[str] = (),
         wait_s: float | None = None,
+        device: str | None = None,
+        urgent: bool = False,
     ) -> "Job":
         """Make a job that solves a spec; the same spec solved before gives the finished job.
 
@@ -87,12 +89,38 @@ class Client:
             timeout_seconds: longest computation; beyond it the job ends "timed_out".
             tags: words to find it by.
             wait_s: let the service wait this long for the end before it answers.
+            device: kind of device to compute on: "cpu", "gpu", or "auto", which the service chooses.
+            urgent: start before the jobs of everybody else; for one short job at a time.
 
         Raises:
             InvalidSpecError: the spec makes no sense; nothing was sent if the client could tell.
         """
-        submission = Submission(spec, priority, timeout_seconds, tags, wait_s)
+        submission = Submission(spec, priority, timeout_seconds, tags, wait_s, device, urgent)
         return self._job(self._driver.run(self._operations.submit(submission)))
+
+    def estimate(
+        self,
+        spec: Any,
+        *,
+        priority: int | None = None,
+        timeout_seconds: float | None = None,
+        device: str | None = None,
+        urgent: bool = False,
+    ) -> Estimate:
+        """Foretell what a spec would take, where it would wait and when it would start; nothing is submitted.
+
+        Args:
+            spec: a dictionary, or a model of `equipoise.specs`.
+            priority: as for `submit`.
+            timeout_seconds: as for `submit`.
+            device: as for `submit`.
+            urgent: as for `submit`.
+
+        Raises:
+            InvalidSpecError: the spec makes no sense.
+        """
+        submission = Submission(spec, priority, timeout_seconds, device=device, urgent=urgent)
+        return self._driver.run(self._operations.estimate(submission))
 
     def solve(
         self, spec: Any, *, timeout_s: float = DEFAULT_WAIT_S, progress: bool | Reporter | None = None

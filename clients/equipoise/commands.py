@@ -22,7 +22,7 @@ from equipoise.errors import (
     UnexpectedAnswerError,
     WaitTimeoutError,
 )
-from equipoise.operations import DEFAULT_WAIT_S, STATUSES
+from equipoise.operations import DEFAULT_WAIT_S, DEVICES, STATUSES
 
 JOB_FAILED, BAD_USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 # Handed on to the service, which must be installed and knows their arguments; one line per command.
@@ -31,6 +31,9 @@ SERVICE_COMMANDS = {
     "worker": "Start a worker of the service.",
     "token": "Make, list and revoke tokens of users.",
     "audit": "Show who did what.",
+    "gc": "Remove old jobs, unused datasets and results, and litter.",
+    "backup": "Back up the database and the store of a service that runs.",
+    "restore": "Put a backup where there is no database and no store yet.",
 }
 
 EPILOG = """\
@@ -88,7 +91,7 @@ def parser() -> ArgumentParser:
     for name, what in SERVICE_COMMANDS.items():
         # Listed here for the help; their arguments are the service's own.
         commands.add_parser(name, help=what, add_help=False)
-    for build in (_solve, _submit, _watch, _result, _cancel, _jobs, _upload, _health):
+    for build in (_solve, _estimate, _submit, _watch, _result, _cancel, _jobs, _upload, _health):
         build(commands)
     return top
 
@@ -168,10 +171,28 @@ def _submit(commands: Any) -> None:
         run=actions.submit,
     )
     command.add_argument("spec", help="JSON file, or - for standard input")
-    command.add_argument("--priority", type=int, help="jobs of a higher priority go first")
-    command.add_argument("--timeout-seconds", type=float, help="longest computation of the job")
+    _running(command)
     command.add_argument("--tag", action="append", default=[], help="a word to find it by; may be repeated")
     command.add_argument("--wait", type=float, metavar="SECONDS", help="let the service wait for the end")
+
+
+def _estimate(commands: Any) -> None:
+    command = _command(
+        commands,
+        "estimate",
+        what="Say what a spec would take, where it would wait and when it would start; nothing is submitted.",
+        example="equipoise estimate spec.json",
+        run=actions.estimate,
+    )
+    command.add_argument("spec", help="JSON file, or - for standard input")
+    _running(command)
+
+
+def _running(command: ArgumentParser) -> None:
+    command.add_argument("--priority", type=int, help="of your jobs, those of a higher priority go first")
+    command.add_argument("--timeout-seconds", type=float, help="longest computation of the job")
+    command.add_argument("--device", choices=DEVICES, help="kind of device to compute on (default: auto)")
+    command.add_argument("--urgent", action="store_true", help="start before the jobs of everybody else")
 
 
 def _watch(commands: Any) -> None:

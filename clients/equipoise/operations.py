@@ -21,7 +21,7 @@ from equipoise.errors import (
     NotFoundError,
     UnexpectedAnswerError,
 )
-from equipoise.records import FINAL_STATUSES, Dataset, JobRecord
+from equipoise.records import FINAL_STATUSES, Dataset, Estimate, JobRecord
 from equipoise.retries import RetryPolicy, send
 from equipoise.solutions import AnySolution, read_solution
 from equipoise.spec_check import checked
@@ -30,6 +30,7 @@ from equipoise.waiting import Clock, wait
 
 PAGE_SIZE = 100
 DEFAULT_WAIT_S = 24 * 3600.0
+DEVICES = ("auto", "cpu", "gpu")
 STATUSES = ("queued", "running", "cancelling", *sorted(FINAL_STATUSES))
 
 
@@ -42,9 +43,11 @@ class Submission:
     timeout_seconds: float | None = None
     tags: Sequence[str] = ()
     wait_s: float | None = None
+    device: str | None = None
+    urgent: bool = False
 
-    def request(self) -> Request:
-        """Make the request, with a key that lets the service recognise a retry.
+    def content(self) -> dict[str, Any]:
+        """The spec and how it is to be run, as JSON has them.
 
         Raises:
             InvalidSpecError: the spec makes no sense.
@@ -55,6 +58,24 @@ class Submission:
             content["priority"] = self.priority
         if self.timeout_seconds is not None:
             content["timeout_seconds"] = positive_seconds("timeout_seconds", self.timeout_seconds)
+        if self.device is not None:
+            if self.device not in DEVICES:
+                raise InvalidArgumentError(
+                    "device", given=self.device, allowed=f"one of {', '.join(DEVICES)}"
+                )
+            content["device"] = self.device
+        if self.urgent:
+            content["urgent"] = True
+        return content
+
+    def request(self) -> Request:
+        """Make the request, with a key that lets the service recognise a retry.
+
+        Raises:
+            InvalidSpecError: the spec makes no sense.
+            InvalidArgumentError: an option makes no sense.
+        """
+        content = self.content()
         if isinstance(self.tags, str):
             raise InvalidArgumentError("tags", given=self.tags, allowed="a list of strings")
         if self.tags:
@@ -77,6 +98,10 @@ class Operations:
     def submit(self, submission: Submission) -> Flow[JobRecord]:
         """Make a job; return its state."""
         return (yield from self._record(submission.request()))
+
+    def estimate(self, submission: Submission) -> Flow[Estimate]:
+        """What would become of a submission."""
+        return read_model(Estimate, (yield from self._json(_post("/v1/estimate", submission.content()))))
 
     def solve(self, spec: Any, *, timeout_s: float) -> Flow[AnySolution]:
         """Solve on the spot if the service does that for this spec, else as a job; emit its states."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.records import JobRecord
+from equipoise.records import Cost, Estimate, JobRecord
 from equipoise.solutions import (
     AnySolution,
     CompareSolution,
@@ -74,6 +74,36 @@ def job_line(record: JobRecord) -> str:
     live = ", ".join(f"{name} {_number(value)}" for name, value in record.live.items() if _is_number(value))
     reason = f": {record.error.message}" if record.error else ""
     return f"{record.id}  {record.status}{place}{reason}  {record.progress:.0%}  {live}".rstrip()
+
+
+def cost_line(record: JobRecord) -> str:
+    """What a job is expected to take, and when it starts, in one line; empty where that is not known."""
+    if record.cost is None or record.is_final:
+        return ""
+    place = f", {record.queue_position} ahead" if record.queue_position else ""
+    start = f", starts about {record.expected_start:%H:%M:%S} UTC" if record.expected_start else ""
+    note = f". {record.cost.note}" if record.cost.note else ""
+    return f"{_cost(record.cost)}{place}{start}{note}"
+
+
+def estimate_table(estimate: Estimate) -> str:
+    """What would become of a spec, for a terminal."""
+    rows = [("cost", _cost(estimate.cost))]
+    if estimate.refusal is not None:
+        rows.append(("refused", f"{estimate.refusal.code}: {estimate.refusal.message}"))
+    elif estimate.immediate:
+        rows.append(("start", "answered at once"))
+    else:
+        start = f"{estimate.expected_start:%Y-%m-%d %H:%M:%S} UTC" if estimate.expected_start else "not known"
+        rows += [("queue", f"{estimate.queue}, {estimate.queue_position} ahead"), ("start", start)]
+        rows += [("parts", str(estimate.n_shards))] if estimate.n_shards > 1 else []
+    return aligned([*rows, *(("note", note) for note in estimate.notes)])
+
+
+def _cost(cost: Cost) -> str:
+    took = f"about {cost.seconds:.3g} s" if cost.seconds is not None else "a time not known"
+    steps = f", {cost.path_steps:.3g} path-steps" if cost.path_steps else ""
+    return f"{took} on the {cost.device}{steps}, {cost.memory_bytes / 1e6:.3g} MB"
 
 
 def aligned(rows: Sequence[Row]) -> str:

@@ -14,7 +14,7 @@ from equipoise_service.open_streams import OpenStreams
 from equipoise_service.problems import MEDIA_TYPE, Problem, install_error_handlers
 from equipoise_service.request_bounds import RequestBounds
 from equipoise_service.request_counts import RequestCounts
-from equipoise_service.routes import datasets, jobs, operations, results, solve, users
+from equipoise_service.routes import datasets, estimate, jobs, operations, results, solve, users
 from equipoise_service.settings import Settings
 from equipoise_solver.solving import prepare as solver_prepare
 from equipoise_solver.version import __version__
@@ -86,15 +86,15 @@ def create_app(settings: Settings, *, prepare: Prepare = solver_prepare) -> Fast
     app.state.settings = settings
     app.state.request_counts = counts
     app.state.open_streams = OpenStreams(settings.max_streams_per_user)
-    routers = (
+    for router in (
         solve.router,
+        estimate.router,
         results.router,
         jobs.router,
         datasets.router,
         users.router,
         operations.router,
-    )
-    for router in routers:
+    ):
         app.include_router(router, prefix="/v1", dependencies=[Depends(identify)])
     app.include_router(operations.health_router)
     install_docs_page(app)

@@ -4,12 +4,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import sqlalchemy as sa
 
 from equipoise_service.database import database_now, insert_if_absent
 from equipoise_service.tables import calibrations
 
+DeviceClass = Literal["cpu", "gpu"]
 # A first measurement of a kind in a process often holds the compiling of its kernel: it counts this little.
 FIRST_WEIGHT = 0.1
 # From this weight on, one measurement moves the mean of the logarithms as if it were off by a factor of 2 at
@@ -24,7 +26,7 @@ FULL_WEIGHT_S = 0.5
 MEASURED_WEIGHT = 0.5
 # Without a measurement: a processor is the one that the prior estimates were made on; a card does the same
 # work of one of its threads in about this share of the time.
-UNMEASURED = {"cpu": 1.0, "gpu": 0.05}
+UNMEASURED: dict[DeviceClass, float] = {"cpu": 1.0, "gpu": 0.05}
 # So long the factors that were read are used again, [s].
 KEEP_S = 5.0
 
@@ -42,7 +44,7 @@ class Factor:
     is_measured: bool
 
 
-def device_class(device: str) -> str:
+def device_class(device: str) -> DeviceClass:
     """The kind of device that shares its measurements and its queue: "cpu", or "gpu" for cuda:N."""
     return "cpu" if device == "cpu" else "gpu"
 

@@ -49,7 +49,7 @@ async def stream(jobs: JobService, caller: Caller, job: Job) -> AsyncIterator[st
             shown = (job.progress, live)
             events.append(_event("progress", job, {"progress": job.progress, "live": dict(job.live)}))
         if job.is_final:
-            events.append(_event("end", job, job_view(job, None)))
+            events.append(_event("end", job, job_view(job)))
         if events:
             silent_since = anyio.current_time()
             yield "".join(events)

@@ -6,19 +6,26 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from equipoise_service.audit import Action, record
+from equipoise_service.calibrations import Calibrations
 from equipoise_service.callers import Caller
 from equipoise_service.chunks import Prepare
+from equipoise_service.closed_forms import ClosedForms
 from equipoise_service.datasets import DatasetLibrary
 from equipoise_service.engine import JobQueue
 from equipoise_service.errors import ConflictError, NotFoundError, RefusedError, blame
+from equipoise_service.expected_start import Outlook, Outlooks
+from equipoise_service.fleet import FleetWatch
+from equipoise_service.forecasts import Forecast, Forecasts
 from equipoise_service.job_table import Job, JobTable, Page, Status
 from equipoise_service.result_use import note_loss, note_use
+from equipoise_service.routing import Router
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store, checkpoint_folder, result_name
-from equipoise_service.submissions import Submission, Submissions
+from equipoise_service.submissions import Receipt, Submission, Submissions
 from equipoise_solver.specs import Spec
 
 JOB_ID = re.compile(r"job_[0-9a-f]{32}(-[0-9]{1,6})?")
@@ -42,11 +49,38 @@ class JobService:
         self._store = store
         self._library = library
         self._prepare = prepare
-        self._submissions = Submissions(settings, table=table, queue=queue, library=library, prepare=prepare)
+        engine = table.engine
+        fleet = FleetWatch(engine, ttl_s=settings.heartbeat_ttl_seconds)
+        router = Router(settings, Calibrations(engine))
+        closed_forms = ClosedForms(store)
+        self._submissions = Submissions(
+            settings,
+            table=table,
+            queue=queue,
+            library=library,
+            prepare=prepare,
+            router=router,
+            fleet=fleet,
+            closed_forms=closed_forms,
+        )
+        self._outlooks = Outlooks(engine, fleet, most_running=settings.max_running_jobs_per_user)
+        self._forecasts = Forecasts(
+            engine,
+            table=table,
+            submissions=self._submissions,
+            router=router,
+            fleet=fleet,
+            outlooks=self._outlooks,
+            closed_forms=closed_forms,
+        )
 
-    def submit(self, submission: Submission) -> Job:
+    def submit(self, submission: Submission) -> Receipt:
         """The job of a spec; see `Submissions.submit`."""
         return self._submissions.submit(submission)
+
+    def forecast(self, submission: Submission) -> Forecast:
+        """What would become of a submission; see `Forecasts.of`."""
+        return self._forecasts.of(submission)
 
     def solve(self, spec: Spec, caller: Caller) -> Any:
         """The solution of a spec that is quick to solve.
@@ -72,16 +106,16 @@ class JobService:
         Raises:
             NotFoundError: there is none, or it belongs to somebody else.
         """
-        job = self._table.get(job_id) if JOB_ID.fullmatch(job_id) else None
+        job = self._table.get(job_id, with_spec=False) if JOB_ID.fullmatch(job_id) else None
         if job is None or not caller.owns(job.owner):
             raise NotFoundError(
                 f"There is no job {job_id[:100]!r}: see the list of jobs.", code="job_not_found"
             )
         return job
 
-    def queue_position(self, job: Job) -> int | None:
-        """How many jobs start before it; None if it is not queued."""
-        return self._table.queue_position(job)
+    def outlooks(self, jobs: Sequence[Job]) -> dict[str, Outlook]:
+        """Places of the waiting ones among some jobs, by id."""
+        return self._outlooks.of(jobs)
 
     def counts(self) -> dict[str, int]:
         """Number of jobs by status."""
@@ -99,10 +133,14 @@ class JobService:
     ) -> tuple[list[Job], str | None]:
         """The caller's jobs, an admin's all or those of one owner, the newest first; cursor of the next page.
 
+        A caller who is no admin and asks for the jobs of somebody else gets none.
+
         Raises:
             RefusedError: the cursor is none that this service gave.
         """
         after = None if cursor is None else _read_cursor(cursor)
+        if owner is not None and not caller.owns(owner):
+            return [], None
         whose = owner if caller.is_admin else caller.user
         jobs = self._table.newest(owner=whose, status=status, tag=tag, after=after, limit=limit + 1)
         page = jobs[:limit]
@@ -154,6 +192,7 @@ class JobService:
                 )
             return job
         self._queue.cancel(job_id)
+        self._note(caller, "cancel", job)
         return self.get(job_id, caller)
 
     def forget(self, job_id: str, caller: Caller) -> None:
@@ -166,11 +205,17 @@ class JobService:
         job = self.get(job_id, caller)
         if not job.is_final:
             raise ConflictError(f"Job {job_id} is {job.status}: cancel it first, then delete it.")
+        self._note(caller, "delete", job)
         self._queue.forget(job_id)
         self._table.delete(job_id)
         self._store.remove_folder(checkpoint_folder(job_id))
         if job.result is not None and not self._table.is_result_used(job.result):
             self._store.remove(result_name(job.result))
+
+    def _note(self, caller: Caller, action: Action, job: Job) -> None:
+        detail = {} if caller.user == job.owner else {"owner": job.owner}
+        with self._table.engine.begin() as connection:
+            record(connection, caller, action, job.id, detail=detail)
 
 
 def _write_cursor(job: Job) -> str:

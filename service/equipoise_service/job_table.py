@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from equipoise_service import counters
 from equipoise_service.callers import LOCAL_USER
 from equipoise_service.database import become_writer, insert_if_absent
+from equipoise_service.queues import URGENT
 from equipoise_service.tables import idempotency_keys, job_tags, jobs
 
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out"]
@@ -70,6 +71,7 @@ class Job:
     used_at: float | None = None
     result_expired_at: float | None = None
     timeout_by: TimeoutBy = "job"
+    device: str | None = None
     tags: tuple[str, ...] = ()
 
     @property
@@ -109,6 +111,37 @@ class NewJob:
     request_id: str | None = None
     trace_parent: str | None = None
     timeout_by: TimeoutBy = "job"
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a job that is answered at its submission ends with.
+
+    Attributes:
+        result: SHA-256 of the result's bytes, which are in the store.
+        seconds: time of computing, [s].
+        live: statistics of the whole.
+    """
+
+    result: str | None
+    seconds: float | None
+    live: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many jobs are unfinished.
+
+    Attributes:
+        n_all: those of everybody.
+        n_own: those of one user.
+        n_urgent: urgent ones of that user.
+    """
+
+    n_all: int
+    n_own: int
+    n_urgent: int
 
 
 @dataclass(frozen=True)
@@ -132,43 +165,28 @@ class JobTable:
         self._clock = clock
 
     def insert(
-        self, connection: sa.Connection, new: NewJob, attempt: int, *, answer: Job | None = None
-    ) -> str | None:
-        """Add a queued job, or one that has its answer already; None if that attempt exists already.
+        self, connection: sa.Connection, new: NewJob, attempt: int, *, answer: Answer | None = None
+    ) -> Job | None:
+        """Add a queued job with its tags, or one that has its answer already; None if that attempt exists.
 
         Args:
             connection: in a transaction.
             new: the job.
             attempt: 1 for the first with this content.
-            answer: a succeeded job with the same answer key.
+            answer: what it ends with at once.
         """
         now = self._clock()
-        job_id = job_id_of(new.content_id, attempt)
-        row = {
-            "id": job_id,
-            "content_id": new.content_id,
+        columns = {item.name: getattr(new, item.name) for item in fields(NewJob) if item.name != "tags"}
+        row: dict[str, Any] = {
+            **columns,
+            "id": job_id_of(new.content_id, attempt),
             "attempt": attempt,
-            "task": new.task,
-            "spec": new.spec,
-            "spec_hash": new.spec_hash,
             "status": "queued",
-            "queue": new.queue,
-            "priority": new.priority,
-            "timeout_seconds": new.timeout_seconds,
             "progress": 0.0,
             "live": "{}",
             "submitted_at": now,
             "updated_at": now,
             "revision": 1,
-            "owner": new.owner,
-            "answer_key": new.answer_key,
-            "cost_path_steps": new.cost_path_steps,
-            "cost_memory_bytes": new.cost_memory_bytes,
-            "cost_seconds": new.cost_seconds,
-            "n_shards": new.n_shards,
-            "request_id": new.request_id,
-            "trace_parent": new.trace_parent,
-            "timeout_by": new.timeout_by,
         }
         if answer is not None:
             row |= {
@@ -183,7 +201,10 @@ class JobTable:
         if not insert_if_absent(connection, jobs, row):
             return None
         counters.count_submission(connection, queue=new.queue, is_answered=answer is not None)
-        return job_id
+        tags = tuple(sorted(set(new.tags)))
+        if tags:
+            connection.execute(job_tags.insert(), [{"job_id": row["id"], "tag": tag} for tag in tags])
+        return _job({**_NOTHING_YET, **row, "tags": " ".join(tags)})
 
     def add_tags(self, connection: sa.Connection, job_id: str, tags: Iterable[str]) -> None:
         """Put tags on a job; those it has stay."""
@@ -192,18 +213,21 @@ class JobTable:
         if rows:
             connection.execute(job_tags.insert(), rows)
 
-    def get(self, job_id: str) -> Job | None:
-        """The job with this id."""
+    def get(self, job_id: str, *, with_spec: bool = True) -> Job | None:
+        """The job with this id; its spec, which may be large, is left empty unless it is asked for."""
         with self.engine.connect() as connection:
-            return self.find(connection, job_id)
+            return self.find(connection, job_id, with_spec=with_spec)
 
-    def find(self, connection: sa.Connection, job_id: str) -> Job | None:
+    def find(self, connection: sa.Connection, job_id: str, *, with_spec: bool = True) -> Job | None:
         """The job with this id, within a transaction."""
-        return self._one(connection, jobs.c.id == job_id)
+        query = _BY_ID_WITH_SPEC if with_spec else _BY_ID
+        row = connection.execute(query, {"job_id": job_id}).mappings().first()
+        return None if row is None else _job(row)
 
     def latest_attempt(self, connection: sa.Connection, content_id: str) -> Job | None:
-        """The newest job with this content."""
-        return self._one(connection, jobs.c.content_id == content_id)
+        """The newest job with this content, without its spec."""
+        row = connection.execute(_LATEST, {"content_id": content_id}).mappings().first()
+        return None if row is None else _job(row)
 
     def answered(self, connection: sa.Connection, new: NewJob) -> Job | None:
         """A succeeded job of the same spec by the same solver, whoever asked for it.
@@ -211,8 +235,13 @@ class JobTable:
         Its result stays there until the transaction ends: who collects results waits for that.
         """
         become_writer(connection)
-        there = sa.and_(jobs.c.status == "succeeded", jobs.c.result_expired_at.is_(None))
-        return self._one(connection, sa.and_(jobs.c.answer_key == new.answer_key, there), is_held=True)
+        row = connection.execute(_ANSWERED, {"answer_key": new.answer_key}).mappings().first()
+        return None if row is None else _job(row)
+
+    def is_known(self, connection: sa.Connection, new: NewJob) -> bool:
+        """Whether a job with this content waits, runs or has its result, or another user's has the result."""
+        keys = {"content_id": new.content_id, "answer_key": new.answer_key}
+        return connection.execute(_KNOWN, keys).first() is not None
 
     def by_idempotency_key(self, connection: sa.Connection, key: str) -> tuple[str, str] | None:
         """Hash of the request and id of the job that a key belongs to."""
@@ -228,12 +257,16 @@ class JobTable:
         row = {"key": key, "body_hash": body_hash, "job_id": job_id, "created_at": self._clock()}
         return insert_if_absent(connection, idempotency_keys, row)
 
-    def n_unfinished(self, connection: sa.Connection, *, owner: str | None = None) -> int:
-        """Number of jobs, all or of one owner, that are queued, running or cancelling."""
-        query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.status.in_(UNFINISHED))
-        if owner is not None:
-            query = query.where(jobs.c.owner == owner)
-        return connection.scalar(query) or 0
+    def room(self, connection: sa.Connection, owner: str) -> Room:
+        """How many jobs are queued, running or cancelling: all, those of a user, and its urgent ones."""
+        is_own = jobs.c.owner == owner
+        urgent = sa.and_(is_own, jobs.c.queue == URGENT)
+        query = sa.select(
+            sa.func.count(),
+            sa.func.count(sa.case((is_own, 1))),
+            sa.func.count(sa.case((urgent, 1))),
+        ).where(jobs.c.status.in_(UNFINISHED))
+        return Room(*connection.execute(query).one())
 
     def counts(self) -> dict[str, int]:
         """Number of jobs by status."""
@@ -241,22 +274,6 @@ class JobTable:
         with self.engine.connect() as connection:
             found = {row[0]: row[1] for row in connection.execute(query)}
         return {status: found.get(status, 0) for status in STATUSES}
-
-    def queue_position(self, job: Job) -> int | None:
-        """How many jobs of its queue start before it; None if it is not queued."""
-        if job.status != "queued":
-            return None
-        ahead = sa.or_(
-            jobs.c.priority > job.priority,
-            sa.and_(jobs.c.priority == job.priority, jobs.c.submitted_at < job.submitted_at),
-        )
-        query = (
-            sa.select(sa.func.count())
-            .select_from(jobs)
-            .where(jobs.c.status == "queued", jobs.c.queue == job.queue, ahead)
-        )
-        with self.engine.connect() as connection:
-            return connection.scalar(query) or 0
 
     def newest(
         self,
@@ -267,8 +284,8 @@ class JobTable:
         after: Page | None = None,
         limit: int,
     ) -> list[Job]:
-        """Jobs, all or of one owner, from the newest to the oldest."""
-        query = sa.select(jobs).order_by(jobs.c.submitted_at.desc(), jobs.c.id.desc()).limit(limit)
+        """Jobs, all or of one owner, from the newest to the oldest, without their specs."""
+        query = sa.select(*_WITHOUT_SPEC).order_by(jobs.c.submitted_at.desc(), jobs.c.id.desc()).limit(limit)
         if owner is not None:
             query = query.where(jobs.c.owner == owner)
         if status is not None:
@@ -279,15 +296,15 @@ class JobTable:
             same_time = sa.and_(jobs.c.submitted_at == after.submitted_at, jobs.c.id < after.id)
             query = query.where(sa.or_(jobs.c.submitted_at < after.submitted_at, same_time))
         with self.engine.connect() as connection:
-            return self._with_tags(connection, connection.execute(query).mappings().all())
+            return [_job(row) for row in connection.execute(query).mappings()]
 
     def unsettled(self, *, older_than_s: float) -> list[Job]:
         """Unfinished jobs that have not changed for some time."""
-        query = sa.select(jobs).where(
+        query = sa.select(*_WITH_SPEC).where(
             jobs.c.status.in_(UNFINISHED), jobs.c.updated_at <= self._clock() - older_than_s
         )
         with self.engine.connect() as connection:
-            return self._with_tags(connection, connection.execute(query).mappings().all())
+            return [_job(row) for row in connection.execute(query).mappings()]
 
     def unfinished_ids(self) -> set[str]:
         """Ids of the jobs that still need their checkpoints."""
@@ -351,24 +368,35 @@ class JobTable:
         with self.engine.connect() as connection:
             return connection.execute(sa.select(jobs.c.id).where(jobs.c.result == digest)).first() is not None
 
-    def _one(
-        self, connection: sa.Connection, condition: sa.ColumnElement[bool], *, is_held: bool = False
-    ) -> Job | None:
-        query = sa.select(jobs).where(condition).order_by(jobs.c.attempt.desc()).limit(1)
-        if is_held:
-            query = query.with_for_update(read=True)
-        found = self._with_tags(connection, connection.execute(query).mappings().all())
-        return found[0] if found else None
 
-    def _with_tags(self, connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[Job]:
-        tags: dict[str, list[str]] = {row["id"]: [] for row in rows}
-        if tags:
-            query = sa.select(job_tags).where(job_tags.c.job_id.in_(tags)).order_by(job_tags.c.tag)
-            for row in connection.execute(query):
-                tags[row.job_id].append(row.tag)
-        return [Job(**{**row, "live": _numbers(row["live"]), "tags": tuple(tags[row["id"]])}) for row in rows]
+# The tags of a job as one text: none holds a space.
+_TAGS = (
+    sa.select(sa.func.aggregate_strings(job_tags.c.tag, " "))
+    .where(job_tags.c.job_id == jobs.c.id)
+    .scalar_subquery()
+    .label("tags")
+)
+_WITH_SPEC = (*jobs.c, _TAGS)
+_WITHOUT_SPEC = (*(column for column in jobs.c if column.name != "spec"), sa.literal("").label("spec"), _TAGS)
+# Queries that are asked all the time are built once: building one takes as long as asking it.
+_BY_ID_WITH_SPEC = sa.select(*_WITH_SPEC).where(jobs.c.id == sa.bindparam("job_id"))
+_BY_ID = sa.select(*_WITHOUT_SPEC).where(jobs.c.id == sa.bindparam("job_id"))
+_OF_CONTENT = jobs.c.content_id == sa.bindparam("content_id")
+_LATEST = sa.select(*_WITHOUT_SPEC).where(_OF_CONTENT).order_by(jobs.c.attempt.desc()).limit(1)
+_HAS_ANSWER = sa.and_(
+    jobs.c.answer_key == sa.bindparam("answer_key"),
+    jobs.c.status == "succeeded",
+    jobs.c.result_expired_at.is_(None),
+)
+_ANSWERED = sa.select(*_WITHOUT_SPEC).where(_HAS_ANSWER).limit(1).with_for_update(read=True, of=jobs)
+_KNOWN = (
+    sa.select(jobs.c.id)
+    .where(sa.or_(sa.and_(_OF_CONTENT, jobs.c.status.in_(UNFINISHED)), _HAS_ANSWER))
+    .limit(1)
+)
+_NOTHING_YET: dict[str, Any] = {column.name: None for column in jobs.c}
 
 
-def _numbers(text: str) -> Mapping[str, Any]:
-    content: Mapping[str, Any] = json.loads(text)
-    return content
+def _job(row: Mapping[str, Any] | sa.RowMapping) -> Job:
+    live: Mapping[str, Any] = json.loads(row["live"])
+    return Job(**{**dict(row), "live": live, "tags": tuple(sorted((row["tags"] or "").split()))})

@@ -66,6 +66,7 @@ def _add_owners_shards_and_tokens(connection: sa.Connection) -> None:
         ALTER TABLE equipoise_jobs ADD COLUMN result_expired_at FLOAT;
         ALTER TABLE equipoise_jobs ADD COLUMN timeout_by VARCHAR(16) DEFAULT 'job' NOT NULL;
         CREATE INDEX equipoise_jobs_owner ON equipoise_jobs (owner, submitted_at, id);
+        ALTER TABLE equipoise_jobs ADD COLUMN device VARCHAR(8);
         CREATE INDEX equipoise_jobs_answer ON equipoise_jobs (answer_key, status);
         CREATE INDEX equipoise_jobs_result ON equipoise_jobs (result);
         CREATE INDEX equipoise_jobs_place

@@ -3,20 +3,30 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from equipoise_service import tracing
+from equipoise_service.audit import record
 from equipoise_service.callers import LOCAL, LOCAL_USER, Caller
 from equipoise_service.chunks import Prepare
+from equipoise_service.closed_forms import ClosedForms
 from equipoise_service.datasets import DatasetLibrary
 from equipoise_service.engine import JobQueue
-from equipoise_service.errors import OverloadedError, RefusedError, blame
-from equipoise_service.job_table import Job, JobTable, NewJob, job_id_of
+from equipoise_service.errors import MalformedError, OverloadedError, RefusedError, blame
+from equipoise_service.fleet import FleetWatch
+from equipoise_service.job_table import Answer, Job, JobTable, NewJob, job_id_of
+from equipoise_service.queues import URGENT
+from equipoise_service.routing import Route, Router, WantedDevice, Wish
 from equipoise_service.settings import Settings
 from equipoise_solver.specs import Spec, canonical_json, spec_hash
 from equipoise_solver.version import __version__
+
+# When to ask again after a refusal because too many jobs wait, [s].
+RETRY_AFTER = {"Retry-After": "10"}
+MOST_URGENT_JOBS = 1
+"""Unfinished urgent jobs that a user may have; admins may have more."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,8 @@ class Submission:
         timeout_seconds: longest run, [s]; None takes the limit of the service.
         tags: words to find the job by.
         idempotency_key: the caller's own name of the request, so that it may be repeated.
+        device: kind of device to compute on; "auto" leaves the choice to the service.
+        is_urgent: whether it is to start before the jobs of everybody else.
     """
 
     spec: Spec
@@ -38,6 +50,40 @@ class Submission:
     timeout_seconds: float | None = None
     tags: tuple[str, ...] = ()
     idempotency_key: str | None = None
+    device: WantedDevice = "auto"
+    is_urgent: bool = False
+
+    @property
+    def wish(self) -> Wish:
+        """How it is to be run."""
+        is_free = self.caller.is_admin
+        return Wish(self.device, self.is_urgent, is_free, self.timeout_seconds)
+
+
+class Receipt(NamedTuple):
+    """What becomes of a submission.
+
+    Attributes:
+        job: the job.
+        is_new: whether it was computed, or is to be computed, because of this submission.
+    """
+
+    job: Job
+    is_new: bool
+
+
+class Plan(NamedTuple):
+    """What a submission comes to, before anything is written.
+
+    Attributes:
+        work: the solver's work.
+        route: where it goes.
+        new: the job that it becomes, if there is none.
+    """
+
+    work: Any
+    route: Route
+    new: NewJob
 
 
 class Submissions:
@@ -51,112 +97,165 @@ class Submissions:
         queue: JobQueue,
         library: DatasetLibrary,
         prepare: Prepare,
+        router: Router,
+        fleet: FleetWatch,
+        closed_forms: ClosedForms,
     ) -> None:
         self._settings = settings
         self._table = table
         self._queue = queue
         self._library = library
         self._prepare = prepare
+        self._router = router
+        self._fleet = fleet
+        self._closed_forms = closed_forms
 
-    def submit(self, submission: Submission) -> Job:
+    def submit(self, submission: Submission) -> Receipt:
         """The job of a spec: the one that there is, unless it ended without an answer, or a new one.
 
         Raises:
             SolverError: the spec makes no sense.
             RefusedError: it is beyond the limits, or the idempotency key belongs to another request.
-            OverloadedError: too many jobs wait.
+            MalformedError: the caller has too many unfinished jobs.
+            OverloadedError: too many jobs of all users wait.
         """
-        new = self._describe(submission)
-        key = _own_key(submission)
-        body_hash = _body_hash(new)
+        plan = self.plan(submission, self.prepared(submission))
+        answer = None
+        if self._closed_forms.takes(plan.work, plan.route.estimate) and not self._is_known(plan, submission):
+            # Nothing is locked meanwhile: of two that compute the same, one finds the other's job below.
+            answer = self._closed_forms.solve(plan.work)
         with self._table.engine.begin() as connection:
-            if key is not None:
-                bound = self._table.by_idempotency_key(connection, key)
-                if bound is not None:
-                    return self._bound_job(connection, bound, body_hash, submission)
-            job_id = self._find_or_insert(connection, new)
-            self._table.add_tags(connection, job_id, new.tags)
-            if key is not None and not self._table.bind_idempotency_key(connection, key, body_hash, job_id):
-                bound = self._table.by_idempotency_key(connection, key)
-                if bound is None or bound[0] != body_hash:
-                    raise _key_reused(submission)
-            return self._found(connection, job_id)
+            return self._submit(connection, plan.new, submission, answer)
 
-    def _describe(self, submission: Submission) -> NewJob:
+    def prepared(self, submission: Submission) -> Any:
+        """The solver's work on a spec.
+
+        Raises:
+            SolverError: the spec makes no sense.
+        """
+        return self._prepare(submission.spec, load_dataset=self._library.loader(submission.caller))
+
+    def plan(self, submission: Submission, work: Any) -> Plan:
+        """What a submission comes to; nothing is written.
+
+        Raises:
+            RefusedError: it is beyond the limits.
+        """
         spec = submission.spec
-        cost = self._prepare(spec, load_dataset=self._library.loader(submission.caller)).cost
-        self._check_cost(cost)
+        route = self._router.route(work, submission.wish, self._fleet.now())
         text = canonical_json(spec)
         content = hashlib.sha256(f"{text}\n{__version__}".encode()).hexdigest()
         answer_key = f"job_{content[:32]}"
-        limit = self._settings.max_job_seconds
-        return NewJob(
+        new = NewJob(
             content_id=_content_id(answer_key, submission.caller.user),
             task=spec.task,
             spec=text,
             spec_hash=spec_hash(spec),
-            queue="quick" if cost.is_quick else "cpu",
+            queue=route.queue,
             priority=submission.priority,
-            timeout_seconds=min(submission.timeout_seconds or limit, limit),
+            timeout_seconds=route.timeout_seconds,
+            timeout_by=route.timeout_by,
             tags=submission.tags,
             owner=submission.caller.user,
             answer_key=answer_key,
-            cost_path_steps=cost.path_steps,
-            cost_memory_bytes=cost.memory_bytes,
+            cost_path_steps=route.estimate.path_steps,
+            cost_memory_bytes=route.estimate.memory_bytes,
+            cost_seconds=route.estimate.seconds,
+            device=route.estimate.device,
+            n_shards=route.n_shards,
             request_id=submission.caller.request_id or None,
             trace_parent=tracing.current().parent_of_others,
         )
+        return Plan(work, route, new)
 
-    def _check_cost(self, cost: Any) -> None:
-        for name, what in (("path_steps", "path-steps"), ("memory_bytes", "bytes of memory")):
-            value, limit = getattr(cost, name), getattr(self._settings, f"max_{name}")
-            if value > limit:
-                message = (
-                    f"This spec takes about {value:.3g} {what}: this service computes at most {limit:.3g}."
-                )
-                given, allowed = f"{value:.3g} {what}", f"<= {limit:.3g} {what}"
-                raise RefusedError(
-                    f"{message} Ask for fewer paths or steps.",
-                    code="limit_exceeded",
-                    errors=[blame("n_paths", message, given=given, allowed=allowed)],
-                )
+    def check_room(self, connection: sa.Connection, caller: Caller, *, queue: str) -> None:
+        """Refuse one job more where too many are unfinished.
 
-    def _find_or_insert(self, connection: sa.Connection, new: NewJob) -> str:
+        Raises:
+            OverloadedError: too many jobs of all users.
+            MalformedError: code `too_many_jobs`: too many of this one.
+        """
+        room, settings = self._table.room(connection, caller.user), self._settings
+        if room.n_all >= settings.max_unfinished_jobs:
+            message = f"{settings.max_unfinished_jobs} jobs wait or run already: try again later."
+            raise OverloadedError(message, headers=RETRY_AFTER)
+        if room.n_own >= settings.max_unfinished_jobs_per_user:
+            raise _too_many(
+                f"{room.n_own} jobs of yours wait or run already: this service takes "
+                f"{settings.max_unfinished_jobs_per_user} of one user. Wait for some of them, or cancel some."
+            )
+        if queue == URGENT and room.n_urgent >= MOST_URGENT_JOBS and not caller.is_admin:
+            raise _too_many(
+                f"{room.n_urgent} urgent job of yours waits or runs already: a user may have "
+                f"{MOST_URGENT_JOBS}. Wait for its end, or send this one without urgent."
+            )
+
+    def _is_known(self, plan: Plan, submission: Submission) -> bool:
+        key = _own_key(submission)
+        with self._table.engine.connect() as connection:
+            if key is not None and self._table.by_idempotency_key(connection, key) is not None:
+                return True
+            return self._table.is_known(connection, plan.new)
+
+    def _submit(
+        self, connection: sa.Connection, new: NewJob, submission: Submission, answer: Answer | None
+    ) -> Receipt:
+        key, body_hash = _own_key(submission), _body_hash(new, submission)
+        if key is not None and answer is None:
+            bound = self._table.by_idempotency_key(connection, key)
+            if bound is not None:
+                if bound[0] != body_hash:
+                    raise _key_reused(submission)
+                return Receipt(self._found(connection, bound[1]), is_new=False)
+        receipt = self._find_or_insert(connection, new, submission.caller, answer)
+        if key is not None and not self._table.bind_idempotency_key(
+            connection, key, body_hash, receipt.job.id
+        ):
+            # The same request may have come twice at the same time.
+            bound = self._table.by_idempotency_key(connection, key)
+            if bound is None or bound[0] != body_hash:
+                raise _key_reused(submission)
+        return receipt
+
+    def _find_or_insert(
+        self, connection: sa.Connection, new: NewJob, caller: Caller, answer: Answer | None
+    ) -> Receipt:
         latest = self._table.latest_attempt(connection, new.content_id)
         if latest is not None and latest.is_answer:
-            return latest.id
-        if self._table.n_unfinished(connection) >= self._settings.max_unfinished_jobs:
-            raise OverloadedError(
-                f"{self._settings.max_unfinished_jobs} jobs wait or run already: try again later.",
-                headers={"Retry-After": "10"},
-            )
+            return Receipt(self._tagged(connection, latest.id, new), is_new=False)
+        is_new = True
+        if answer is None:
+            known = self._table.answered(connection, new)
+            if known is not None:
+                answer, is_new = Answer(known.result, known.seconds, known.live), False
+            else:
+                self.check_room(connection, caller, queue=new.queue)
         attempt = 1 if latest is None else latest.attempt + 1
-        answer = self._table.answered(connection, new)
-        job_id = self._table.insert(connection, new, attempt, answer=answer)
-        if job_id is None:  # Another request submitted the same spec at the same time: its job is the job.
-            return job_id_of(new.content_id, attempt)
-        if answer is not None:
-            return job_id
+        job = self._table.insert(connection, new, attempt, answer=answer)
+        if job is None:  # Another request submitted the same spec at the same time: its job is the job.
+            return Receipt(self._tagged(connection, job_id_of(new.content_id, attempt), new), is_new=False)
+        record(connection, caller, "submit", job.id, detail={"task": new.task})
+        if answer is None:
+            self._enqueue(connection, job)
+        return Receipt(job, is_new)
+
+    def _enqueue(self, connection: sa.Connection, job: Job) -> None:
         self._queue.enqueue(
             connection,
-            job_id,
-            queue=new.queue,
-            owner=new.owner,
-            priority=new.priority,
-            timeout_seconds=new.timeout_seconds,
-            n_shards=new.n_shards,
+            job.id,
+            queue=job.queue,
+            owner=job.owner,
+            priority=job.priority,
+            timeout_seconds=job.timeout_seconds,
+            n_shards=job.n_shards,
         )
-        return job_id
 
-    def _bound_job(
-        self, connection: sa.Connection, bound: tuple[str, str], body_hash: str, submission: Submission
-    ) -> Job:
-        if bound[0] != body_hash:
-            raise _key_reused(submission)
-        return self._found(connection, bound[1])
+    def _tagged(self, connection: sa.Connection, job_id: str, new: NewJob) -> Job:
+        self._table.add_tags(connection, job_id, new.tags)
+        return self._found(connection, job_id)
 
     def _found(self, connection: sa.Connection, job_id: str) -> Job:
-        job = self._table.find(connection, job_id)
+        job = self._table.find(connection, job_id, with_spec=False)
         assert job is not None, f"job {job_id} vanished within a transaction"
         return job
 
@@ -175,6 +274,10 @@ def _own_key(submission: Submission) -> str | None:
     return hashlib.sha256(f"{submission.caller.user} {submission.idempotency_key}".encode()).hexdigest()
 
 
+def _too_many(message: str) -> MalformedError:
+    return MalformedError(message, code="too_many_jobs", headers=RETRY_AFTER)
+
+
 def _key_reused(submission: Submission) -> RefusedError:
     key = str(submission.idempotency_key)
     message = (
@@ -184,6 +287,8 @@ def _key_reused(submission: Submission) -> RefusedError:
     return RefusedError(message, code="idempotency_key_reused", errors=[entry])
 
 
-def _body_hash(new: NewJob) -> str:
-    content = [new.content_id, new.priority, new.timeout_seconds, sorted(new.tags)]
+def _body_hash(new: NewJob, submission: Submission) -> str:
+    content: list[Any] = [new.content_id, new.priority, new.timeout_seconds, sorted(new.tags)]
+    if submission.device != "auto" or submission.is_urgent:
+        content += [submission.device, submission.is_urgent]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

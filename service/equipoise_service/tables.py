@@ -40,6 +40,7 @@ jobs = sa.Table(
     sa.Column("used_at", sa.Float),
     sa.Column("result_expired_at", sa.Float),
     sa.Column("timeout_by", sa.String(16), nullable=False, server_default="job"),
+    sa.Column("device", sa.String(8)),
     sa.UniqueConstraint("content_id", "attempt"),
     sa.Index("equipoise_jobs_newest", "submitted_at", "id"),
     sa.Index("equipoise_jobs_status", "status", "updated_at"),

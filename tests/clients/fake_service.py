@@ -25,6 +25,18 @@ DATASET = {
     "bytes_stored": 48,
     "created_at": "2026-01-02T03:04:05Z",
 }
+COST = {"path_steps": 2e9, "memory_bytes": 3e6, "seconds": 4.5, "device": "cpu", "note": None}
+ESTIMATE = {
+    "cost": COST,
+    "immediate": False,
+    "queue": "cpu",
+    "queue_position": 2,
+    "expected_start": "2026-01-02T03:05:06Z",
+    "n_shards": 3,
+    "timeout_seconds": 60.0,
+    "refusal": None,
+    "notes": ["Mind the gap."],
+}
 AT_ONCE = RetryPolicy(first_s=0.0, cap_s=0.0)
 
 
@@ -52,7 +64,11 @@ def job_state(status: str = "queued", **changes: Any) -> dict[str, Any]:
         "owner": "local",
         "spec_hash": "0" * 64,
         "progress": 1.0 if status == "succeeded" else 0.0,
+        "queue": "cpu",
         "queue_position": 0 if status == "queued" else None,
+        "expected_start": "2026-01-02T03:05:06Z" if status == "queued" else None,
+        "cost": COST,
+        "n_shards": 1,
         "priority": 0,
         "tags": [],
         "timeout_seconds": 60.0,
@@ -131,6 +147,7 @@ class FakeService:
         job = f"/v1/jobs/{JOB_ID}"
         answers: dict[str, Callable[[], httpx.Response]] = {
             "POST /v1/solve": self._solve,
+            "POST /v1/estimate": lambda: httpx.Response(200, json=ESTIMATE),
             "POST /v1/jobs": lambda: httpx.Response(202, json=self._state()),
             "GET /v1/jobs": lambda: httpx.Response(
                 200, json=self.pages[request.url.params.get("cursor", "")]

@@ -38,13 +38,41 @@ def test_the_spec_is_sent_with_defaults(client: Client, fake: FakeService) -> No
 
 
 def test_options_of_submit_are_sent(client: Client, fake: FakeService) -> None:
-    """Priority, time limit, tags and wait reach the service."""
-    client.submit(SIMULATE, priority=2, timeout_seconds=9, tags=["a", "b"], wait_s=4)
+    """Priority, time limit, tags, wait, device and urgency reach the service."""
+    client.submit(
+        SIMULATE, priority=2, timeout_seconds=9, tags=["a", "b"], wait_s=4, device="gpu", urgent=True
+    )
     request = fake.requests[0]
     content = json.loads(request.content)
     assert (content["priority"], content["timeout_seconds"], content["tags"]) == (2, 9.0, ["a", "b"])
+    assert (content["device"], content["urgent"]) == ("gpu", True)
     assert request.headers["prefer"] == "wait=4"
     assert len(request.headers["idempotency-key"]) == 32
+
+
+def test_an_estimate_is_asked_without_submitting(client: Client, fake: FakeService) -> None:
+    """`estimate` sends the spec and how it is to be run, and gives what the service foretells."""
+    found = client.estimate(SIMULATE, priority=2, timeout_seconds=9, device="cpu", urgent=True)
+    assert fake.calls == ["POST /v1/estimate"]
+    content = json.loads(fake.requests[0].content)
+    assert {name: content[name] for name in content if name != "spec"} == {
+        "priority": 2,
+        "timeout_seconds": 9.0,
+        "device": "cpu",
+        "urgent": True,
+    }
+    assert (found.cost.seconds, found.queue, found.queue_position, found.n_shards) == (4.5, "cpu", 2, 3)
+    assert found.expected_start is not None
+    assert found.refusal is None
+
+
+def test_a_device_that_there_is_not_is_refused_before_anything_is_sent(
+    client: Client, fake: FakeService
+) -> None:
+    """The kinds of device are known to the client."""
+    with pytest.raises(InvalidArgumentError, match="one of auto, cpu, gpu"):
+        client.submit(SIMULATE, device="tpu")
+    assert fake.requests == []
 
 
 def test_two_submits_have_two_keys(client: Client, fake: FakeService) -> None:

@@ -107,12 +107,30 @@ def test_solve_on_a_server(spec: str, url: str, fake: FakeService, capsys: Captu
 def test_submit_prints_the_id(spec: str, url: str, fake: FakeService, capsys: Captured) -> None:
     """`submit` prints the id of the job, or the job as JSON."""
     arguments = ["submit", spec, "--url", url, "--tag", "a", "--tag", "b", "--priority", "2"]
+    fake.states = [job_state("queued")]
     assert main([*arguments, "--timeout-seconds", "5", "--wait", "1"]) == 0
-    assert capsys.readouterr().out == f"{JOB_ID}\n"
+    printed = capsys.readouterr()
+    assert printed.out == f"{JOB_ID}\n"
+    assert "about 4.5 s on the cpu, 2e+09 path-steps, 3 MB" in printed.err
+    assert "starts about 03:05:06 UTC" in printed.err
     content = json.loads(fake.requests[0].content)
     assert (content["tags"], content["priority"], content["timeout_seconds"]) == (["a", "b"], 2, 5.0)
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["id"] == JOB_ID
+
+
+def test_estimate_prints_what_a_spec_would_take(
+    spec: str, url: str, fake: FakeService, capsys: Captured
+) -> None:
+    """`estimate` prints cost, place and start, and submits nothing."""
+    assert main(["estimate", spec, "--url", url, "--device", "cpu", "--urgent"]) == 0
+    printed = capsys.readouterr().out
+    for said in ("about 4.5 s on the cpu", "cpu, 2 ahead", "2026-01-02 03:05:06 UTC", "Mind the gap."):
+        assert said in printed
+    assert fake.calls == ["POST /v1/estimate"]
+    assert json.loads(fake.requests[0].content)["urgent"] is True
+    assert main(["estimate", spec, "--url", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost"]["path_steps"] == 2e9
 
 
 def test_watch_prints_states(url: str, fake: FakeService, capsys: Captured) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.clients.examples import STATIONARY, stationary_content
+from tests.clients.examples import SIMULATE, STATIONARY, stationary_content
 
 from equipoise import (
     ApiError,
@@ -37,6 +38,8 @@ class Steps:
 
 class Stepwise:
     """Work in four chunks, each of which waits to be let through."""
+
+    cost = SimpleNamespace(path_steps=400.0, memory_bytes=1e6, is_quick=False, seconds=6.0)
 
     def __init__(self, temperature: float = 0.1, *, is_broken: bool = False) -> None:
         self.spec = specs.parse_spec(STATIONARY | {"temperature": temperature})
@@ -75,6 +78,13 @@ def until_running(board: JobBoard, job_id: str) -> None:
     states = board.follow(job_id)
     while (state := next(states)) is None or state["status"] != "running":
         pass
+
+
+def test_jobs_show_what_they_are_expected_to_take(board: JobBoard) -> None:
+    """The solver's estimate is divided by the threads of this process."""
+    cost = board.state(submitted(board, Stepwise()))["cost"]
+    assert (cost["seconds"], cost["path_steps"], cost["memory_bytes"]) == (3.0, 400.0, 1e6)
+    board.close()
 
 
 def test_progress_is_seen_chunk_by_chunk(board: JobBoard) -> None:
@@ -192,6 +202,15 @@ def test_jobs_behave_as_over_http() -> None:
         assert here.health()["status"] == "ok"
         assert here.limits()["threads"] == 1
         assert here.workers()[0]["id"] == "local"
+
+
+def test_an_estimate_of_a_local_client_submits_nothing() -> None:
+    """`estimate` gives the cost and the place, and leaves the list of jobs empty."""
+    with Client.local(threads=1) as here:
+        found = here.estimate(SIMULATE)
+        assert found.cost.path_steps >= SIMULATE["n_paths"]
+        assert (found.queue, found.queue_position, found.refusal) == ("local", 0, None)
+        assert list(here.jobs()) == []
 
 
 def test_pages_of_local_jobs_are_followed() -> None:

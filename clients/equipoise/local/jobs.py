@@ -30,6 +30,7 @@ class LocalJob:
     timeout_seconds: float | None
     tags: tuple[str, ...]
     order: int
+    cost: dict[str, Any]
     status: JobStatus = "queued"
     progress: float = 0.0
     live: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +56,11 @@ class LocalJob:
             "owner": "local",
             "spec_hash": self.spec_hash,
             "progress": self.progress,
+            "queue": "local",
             "queue_position": queue_position,
+            "expected_start": None,
+            "cost": self.cost,
+            "n_shards": 1,
             "priority": self.priority,
             "tags": list(self.tags),
             "timeout_seconds": self.timeout_seconds,
@@ -92,11 +97,25 @@ class JobBoard:
             self._n_submitted += 1
             job_id = content_id if not attempts else f"{content_id}-{len(attempts) + 1}"
             spec_hash = specs.spec_hash(work.spec)
-            job = LocalJob(job_id, work, spec_hash, priority, timeout_seconds, tags, self._n_submitted)
+            job = LocalJob(
+                job_id,
+                work,
+                spec_hash,
+                priority,
+                timeout_seconds,
+                tags,
+                self._n_submitted,
+                cost_of(work, self._threads),
+            )
             self._jobs[job.id] = job
             self._start_worker()
             self._changed.notify_all()
             return self._content(job), True
+
+    def n_before(self, priority: int) -> int:
+        """How many queued jobs start before one of this priority that is submitted now."""
+        with self._changed:
+            return sum(job.priority >= priority for job in self._queue())
 
     def state(self, job_id: str) -> dict[str, Any]:
         """What the API says about a job."""
@@ -276,6 +295,19 @@ class JobBoard:
 
     def _content(self, job: LocalJob) -> dict[str, Any]:
         return job.content(self._queue().index(job) if job.status == "queued" else None)
+
+
+def cost_of(work: Any, threads: int) -> dict[str, Any]:
+    """What a work is expected to take in this process, by the prior estimate of the solver."""
+    cost = work.cost
+    prior_s = float(getattr(cost, "seconds", 0.0) or 0.0)
+    return {
+        "path_steps": float(cost.path_steps),
+        "memory_bytes": float(cost.memory_bytes),
+        "seconds": prior_s / (1 if cost.is_quick else threads) if prior_s > 0 else None,
+        "device": "cpu",
+        "note": None,
+    }
 
 
 def _next_budget(budget: int, took_s: float) -> int:

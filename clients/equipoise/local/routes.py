@@ -23,7 +23,7 @@ from equipoise.errors import (
     NotFoundError,
 )
 from equipoise.local.datasets import DatasetShelf
-from equipoise.local.jobs import JobBoard, checked_timeout
+from equipoise.local.jobs import JobBoard, checked_timeout, cost_of
 from equipoise.records import FINAL_STATUSES
 
 JSON_KIND = {"content-type": "application/json"}
@@ -52,6 +52,7 @@ class LocalService:
         self._jobs = JobBoard(self._threads, _outcome)
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
             ("POST", re.compile("/v1/solve"), self._solve),
+            ("POST", re.compile("/v1/estimate"), self._estimate),
             ("POST", re.compile("/v1/jobs"), self._submit),
             ("GET", re.compile("/v1/jobs"), self._list),
             ("GET", re.compile("/v1/jobs/([^/]+)"), self._state),
@@ -100,6 +101,22 @@ class LocalService:
             return _model(work.finish(checkpoint))
         except ValueError as error:
             raise _refusal(error) from error
+
+    def _estimate(self, request: Request) -> Response:
+        content = _content(request)
+        work = self._prepared(content["spec"])
+        view = {
+            "cost": cost_of(work, self._threads),
+            "immediate": False,
+            "queue": "local",
+            "queue_position": self._jobs.n_before(content.get("priority", 0)),
+            "expected_start": None,
+            "n_shards": 1,
+            "timeout_seconds": checked_timeout(content.get("timeout_seconds")),
+            "refusal": None,
+            "notes": [],
+        }
+        return _json(view)
 
     def _submit(self, request: Request) -> Response:
         content = _content(request)

@@ -35,7 +35,7 @@ Prefer = Annotated[str | None, Header(description="`wait=SECONDS` waits that lon
 
 
 def _view(resources: Resources, job: Job) -> JobView:
-    return job_view(job, resources.jobs.queue_position(job))
+    return job_view(job, resources.jobs.outlooks([job]).get(job.id))
 
 
 @router.post(
@@ -51,21 +51,29 @@ async def submit(
     idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> Response:
-    """Submit a spec; the same spec is the same job, computed once."""
+    """Submit a spec; the same spec is the same job, computed once, and closed forms are answered at once."""
     submission = Submission(
-        body.spec, caller, body.priority, body.timeout_seconds, body.tags, idempotency_key
+        body.spec,
+        caller,
+        priority=body.priority,
+        timeout_seconds=body.timeout_seconds,
+        tags=body.tags,
+        idempotency_key=idempotency_key,
+        device=body.device,
+        is_urgent=body.urgent,
     )
-    job = await to_thread.run_sync(resources.jobs.submit, submission, limiter=resources.submitting)
+    job, is_new = await to_thread.run_sync(resources.jobs.submit, submission, limiter=resources.submitting)
     headers = {"Location": f"/v1/jobs/{job.id}"}
     wait_s = wanted_wait(prefer, resources.settings.max_wait_seconds)
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s:g}"
         job = await wait_for_end(resources.jobs, caller, job, wait_s)
-    view = await to_thread.run_sync(_view, resources, job)
-    return _json(view, status_code=200 if job.is_final else 202, headers=headers)
+    is_over = job.is_final and (wait_s is not None or not is_new)
+    view = job_view(job) if job.is_final else await to_thread.run_sync(_view, resources, job)
+    return _json(view, status_code=200 if is_over else 202, headers=headers)
 
 
-@router.get("")
+@router.get("", response_model=JobPage)
 def list_jobs(
     resources: ResourcesDep,
     caller: ReaderDep,
@@ -78,12 +86,14 @@ def list_jobs(
     cursor: Annotated[
         str | None, Query(max_length=500, description="next_cursor of the page before.")
     ] = None,
-) -> JobPage:
+) -> Response:
     """List your jobs, an admin everybody's, the newest first."""
     jobs, next_cursor = resources.jobs.page(
         caller, owner=owner, status=status, tag=tag, limit=limit, cursor=cursor
     )
-    return JobPage(jobs=[_view(resources, job) for job in jobs], next_cursor=next_cursor)
+    outlooks = resources.jobs.outlooks(jobs)
+    views = [job_view(job, outlooks.get(job.id)) for job in jobs]
+    return _json(JobPage(jobs=views, next_cursor=next_cursor))
 
 
 @router.get("/{job_id}", response_model=JobView)
@@ -126,5 +136,5 @@ def forget(job_id: JobId, resources: ResourcesDep, caller: SubmitterDep) -> None
     resources.results.forget(job_id)
 
 
-def _json(view: JobView, **options: Any) -> Response:
+def _json(view: JobView | JobPage, **options: Any) -> Response:
     return Response(view.model_dump_json(), media_type="application/json", **options)
