@@ -51,6 +51,7 @@ serve: $(READY) ## the service on this machine, API and one worker (PORT=8000)
 bench: $(BENCH)/.ready ## measure speed against named peers, write benchmarks/*.md (QUICK=1: only try it)
 	@$(BENCH)/bin/python -m benchmarks.run $(if $(QUICK),--quick)
 	@$(BENCH)/bin/python -m benchmarks.networks $(if $(QUICK),--quick)
+	@$(BENCH)/bin/python -m benchmarks.service $(if $(QUICK),--quick)
 
 $(BENCH)/.ready: pyproject.toml
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
