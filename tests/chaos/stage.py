@@ -195,6 +195,7 @@ def _roles(
         "EQUIPOISE_PORT": str(port),
         "EQUIPOISE_THREADS": "1",
         "EQUIPOISE_CHUNK_SECONDS": "0.3",
+        "EQUIPOISE_SHARD_SECONDS": "0.5",
         "EQUIPOISE_HEARTBEAT_SECONDS": str(HEARTBEAT_S),
         "EQUIPOISE_HEARTBEAT_TTL_SECONDS": str(TTL_S),
         "EQUIPOISE_LOG_LEVEL": "warning",
