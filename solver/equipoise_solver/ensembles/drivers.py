@@ -296,7 +296,7 @@ def run_steps(
                 continue
             value(block, numbers, shown)
             if places[i] >= 0:
-                extra(block, numbers, shown)  # nosec B610 - no SQL
+                extra(block, numbers, shown)  # nosec B610 # no SQL
             n_ended = np.int64(0)
             for j in range(LANES):
                 n_ended += np.int64(not (abs(shown[0, j]) < bound and shown[3, j] == 0.0))

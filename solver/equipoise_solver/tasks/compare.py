@@ -29,6 +29,8 @@ KS_ERROR = 1e-6
 ROUNDING = 1e-9
 # Bins of equal probability under the law, on top of the ensemble's own bins.
 N_EQUAL_BINS = 400
+# Processor seconds of the law in the limit, and of that and the law at finite step, on the reference machine.
+LIMIT_S, FINITE_STEP_S = 0.02, 0.3
 
 
 class CompareWork:
@@ -49,8 +51,9 @@ class CompareWork:
 
     @property
     def cost(self) -> Cost:
-        """Path-steps and memory of the ensemble."""
-        return cost_of(self._plan)
+        """That of the ensemble, and the laws."""
+        laws = FINITE_STEP_S if isinstance(self.spec.dynamics, SGD) else LIMIT_S
+        return cost_of(self._plan, "compare", more_seconds=laws)
 
     @property
     def n_shards(self) -> int:

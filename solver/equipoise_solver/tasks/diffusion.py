@@ -43,7 +43,20 @@ class DiffusionWork(AtOnce):
         n_rates = 0 if spectrum is None else spectrum.n
         n_starts = 0 if passage is None else len(passage.start)
         is_quick = n_rates <= QUICK_RATES and n_starts <= QUICK_STARTS
-        return Cost(path_steps=0.0, memory_bytes=5e8, is_quick=is_quick)
+        return Cost(
+            path_steps=0.0,
+            memory_bytes=5e8,
+            is_quick=is_quick,
+            seconds=self._seconds(n_rates, n_starts),
+            kind="diffusion" if spectrum is None else "diffusion/spectrum",
+        )
+
+    def _seconds(self, n_rates: int, n_starts: int) -> float:
+        """Processor seconds on the reference machine, [s]: between those measured of smooth and singular ends."""
+        evolve = self.spec.evolve
+        evolving = 0.0 if evolve is None else 0.5 + 3e-6 * evolve.n_cells * len(evolve.times)
+        passing = 0.03 * n_starts
+        return 0.2 + 0.028 * n_rates**2 + passing + evolving
 
     def finish(self, checkpoint: Checkpoint) -> DiffusionSolution:
         """Answer every part that can be."""

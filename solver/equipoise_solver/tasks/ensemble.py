@@ -21,6 +21,7 @@ from equipoise_solver.ensembles import (
     Sgf,
 )
 from equipoise_solver.ensembles.problem import Data, Dynamics, Init
+from equipoise_solver.ensembles.seconds import kind_of, seconds
 from equipoise_solver.errors import LimitExceededError
 from equipoise_solver.specs import (
     GD,
@@ -88,9 +89,15 @@ def plan_of(
     return plan
 
 
-def cost_of(plan: EnsemblePlan) -> Cost:
-    """What the plan takes."""
-    return Cost(path_steps=plan.path_steps, memory_bytes=plan.memory_bytes, is_quick=False)
+def cost_of(plan: EnsemblePlan, task: str, *, more_seconds: float = 0.0) -> Cost:
+    """What the plan takes in a task, with what else the task does."""
+    return Cost(
+        path_steps=plan.path_steps,
+        memory_bytes=plan.memory_bytes,
+        is_quick=False,
+        seconds=seconds(plan) + more_seconds,
+        kind=f"{task}/{kind_of(plan)}",
+    )
 
 
 def describe_ensemble(result: EnsembleResult, plan: EnsemblePlan) -> Ensemble:

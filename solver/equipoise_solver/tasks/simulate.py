@@ -23,7 +23,7 @@ class SimulateWork:
     @property
     def cost(self) -> Cost:
         """Path-steps and memory of the ensemble."""
-        return cost_of(self._plan)
+        return cost_of(self._plan, "simulate")
 
     @property
     def n_shards(self) -> int:

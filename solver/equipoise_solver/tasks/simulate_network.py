@@ -12,6 +12,7 @@ from equipoise_solver.networks.top_eigenvalue import top_eigenvalue
 from equipoise_solver.networks.training import dynamics as training
 from equipoise_solver.networks.training import result, run
 from equipoise_solver.networks.training.plan import Given, Initial, Named, TrainingPlan
+from equipoise_solver.networks.training.seconds import seconds
 from equipoise_solver.specs import (
     LostNetwork,
     Series,
@@ -65,7 +66,14 @@ class SimulateNetworkWork(OnePart):
     def cost(self) -> Cost:
         """Path-steps, each counted by its multiplications."""
         steps = self._plan.path_steps * self._plan.work_per_step / MULTIPLICATIONS
-        return Cost(path_steps=steps, memory_bytes=self._plan.memory_bytes, is_quick=False)
+        engine = "compiled" if self._plan.uses_lanes else "torch"
+        return Cost(
+            path_steps=steps,
+            memory_bytes=self._plan.memory_bytes,
+            is_quick=False,
+            seconds=seconds(self._plan),
+            kind=f"networks/{self.spec.model.kind}/{self.spec.dynamics.kind}/{engine}/{self._plan.precision}",
+        )
 
     def begin(self, shard: tuple[int, int] | None = None) -> Checkpoint:
         """State before the first chunk."""

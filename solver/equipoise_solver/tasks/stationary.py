@@ -41,7 +41,21 @@ class StationaryWork(AtOnce):
     def cost(self) -> Cost:
         """Milliseconds, whatever the parameters; seconds with the relaxation."""
         parts = self.spec.relaxation or self.spec.escape
-        return Cost(path_steps=0.0, memory_bytes=5e8 if parts else 5e7, is_quick=not self.spec.relaxation)
+        return Cost(
+            path_steps=0.0,
+            memory_bytes=5e8 if parts else 5e7,
+            is_quick=not self.spec.relaxation,
+            seconds=self._seconds,
+            kind="stationary/relaxation" if self.spec.relaxation else "stationary",
+        )
+
+    @property
+    def _seconds(self) -> float:
+        """Processor seconds on the reference machine, as measured there, [s]."""
+        grid = self.spec.grid
+        n_points = grid.n_points if grid.v is None else len(grid.v)
+        parts = 0.17 * self.spec.relaxation + 0.025 * self.spec.escape + 0.04 * self.spec.bayes
+        return 0.006 + 3e-6 * n_points + parts
 
     def finish(self, checkpoint: Checkpoint) -> StationarySolution:
         """Evaluate the law."""

@@ -138,7 +138,7 @@ def following(advance: Any, value: Any, extra: Any, real: Any) -> Any:
                             cuda.atomic.add(counts, bin_of(v, edges, n_edges), 1)
                 if places[i] >= 0:
                     place = places[i]
-                    norm, imbalance = extra(x, y, v, numbers)  # nosec B610 - no SQL
+                    norm, imbalance = extra(x, y, v, numbers)  # nosec B610 # no SQL
                     shown[0, place - first_place, path] = v
                     shown[1, place - first_place, path] = norm if now == RUNNING else gone
                     shown[2, place - first_place, path] = imbalance if now == RUNNING else gone
