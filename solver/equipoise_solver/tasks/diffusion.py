@@ -52,7 +52,7 @@ class DiffusionWork(AtOnce):
         )
 
     def _seconds(self, n_rates: int, n_starts: int) -> float:
-        """Processor seconds on the reference machine, [s]: between those measured of smooth and singular ends."""
+        """Processor seconds on the reference machine, [s]; between those of smooth and of singular ends."""
         evolve = self.spec.evolve
         evolving = 0.0 if evolve is None else 0.5 + 3e-6 * evolve.n_cells * len(evolve.times)
         passing = 0.03 * n_starts
