@@ -22,6 +22,7 @@ from equipoise_service.job_table import JobTable
 from equipoise_service.migrations import migrate
 from equipoise_service.result_cache import ResultCache
 from equipoise_service.settings import Settings
+from equipoise_service.solver_version import claim_version
 from equipoise_service.store import Store
 from equipoise_service.tokens import TokenTable
 from equipoise_service.worker_table import WorkerTable
@@ -70,6 +71,7 @@ def _open_database(url: str) -> sa.Engine:
     database = connect(url)
     migrate(database)
     migrate_engine(database)
+    claim_version(database)
     return database
 
 

@@ -225,6 +225,7 @@ class JobEngine:
         self._queues: dict[str, Queue] = {}
         self._tokens: dict[str, str] = {}
         self._under_way: set[str] = set()
+        self._tasks: set[asyncio.Task[Any] | None] = set()
         self._is_draining = False
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -287,11 +288,10 @@ class JobEngine:
             # The first chunk tries again, and the job tells its user if that fails as well.
             logger.exception("the computing process did not start")
         await self._is_stopped.wait()
-        # While the loop still runs, jobs and the pool of processes can end the computing process properly.
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # While the loop still runs, jobs and the pool of processes can end the computing process properly. The
+        # jobs first: they would take a computing process that the pool has ended for one that has crashed.
+        await _end_all(self._tasks)
+        await _end_all(asyncio.all_tasks() - {asyncio.current_task()})
 
     def take_over(self, dead_workers: Sequence[str]) -> int:
         """Put the unfinished jobs of dead workers back on their queues; returns how many.
@@ -385,10 +385,13 @@ class JobEngine:
 
     async def _run(self, name: str, flow: Callable[[flows.Steps], Coroutine[Any, Any, None]]) -> None:
         """Run a job or a shard to its end, whatever that is, and free its slot."""
+        task = asyncio.current_task()
+        self._tasks.add(task)
         try:
             with await in_thread(self._runner.watch, job_of_part(name)):
                 await self._guard(name, flow(_Steps(partial(self._pause, name))))
         finally:
+            self._tasks.discard(task)
             self._leave(name)
 
     async def _guard(self, name: str, flow: Coroutine[Any, Any, None]) -> None:
@@ -439,6 +442,13 @@ class _Steps:
         }
         state: State = await DBOS.run_step_async(options, outlasting(function), *args)
         return state
+
+
+async def _end_all(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
+    ending = [task for task in tasks if task is not None]
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
 
 
 def _options(workflow: str, name: str, *, queue: str, owner: str, priority: int) -> EnqueueOptions:

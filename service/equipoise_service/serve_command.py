@@ -20,10 +20,12 @@ _SWITCH_EVERY_S = 0.001
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     from equipoise_service.local_token import keep_local_token
     from equipoise_service.probes import check_places
+    from equipoise_service.solver_version import claim_version_at
     from equipoise_service.supervisor import serve
 
     check_exposure(settings)
     check_places(settings)
+    claim_version_at(settings.database)
 
     def keep_token(host: str, port: int) -> None:
         if settings.auth == "tokens" and settings.token is None:
@@ -39,11 +41,13 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
     from equipoise_service.app import create_app
     from equipoise_service.probes import check_places
     from equipoise_service.slow_clients import bounded_protocol
+    from equipoise_service.solver_version import claim_version_at
     from equipoise_service.supervisor import run_apis
 
     check_exposure(settings)
     if options.parent is None:
         check_places(settings)
+        claim_version_at(settings.database)
         if settings.api_processes > 1:
             return run_apis(settings, environment={**os.environ, **as_environment(options)})
     else:  # The supervisor has looked.

@@ -9,8 +9,9 @@ import re
 
 import sqlalchemy as sa
 
-from equipoise_service.database import insert_if_absent
+from equipoise_service.database import connect, insert_if_absent
 from equipoise_service.errors import SettingsError
+from equipoise_service.migrations import migrate
 from equipoise_service.tables import properties
 from equipoise_solver.version import __version__
 
@@ -39,6 +40,23 @@ def claim_version(engine: sa.Engine, *, version: str = __version__) -> None:
                 f"pip install --upgrade 'equipoise=={recorded}', then start it again."
             )
         connection.execute(sa.update(properties).where(properties.c.name == _NAME).values(value=version))
+
+
+def claim_version_at(url: str) -> None:
+    """Record the version of this process in a database, migrated or not; see `claim_version`.
+
+    Args:
+        url: URL of the database.
+
+    Raises:
+        SettingsError: the service runs a newer version.
+    """
+    engine = connect(url)
+    try:
+        migrate(engine)
+        claim_version(engine)
+    finally:
+        engine.dispose()
 
 
 def newer_version(engine: sa.Engine, *, version: str = __version__) -> str | None:

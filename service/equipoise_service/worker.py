@@ -184,13 +184,18 @@ class Worker:
                 self._runner.fail(job.id, "interrupted_too_often")
             elif state in ("ended", "unknown"):
                 self._runner.fail(job.id, "internal_error")
+            else:
+                continue
+            if job.n_shards > 1:
+                self._queue.cancel_shards(job.id)
 
     def _sweep(self) -> None:
-        """Remove checkpoints that were left behind by a worker that died or thawed at the wrong moment."""
+        """Remove checkpoints that a worker left that died or thawed at the wrong moment, and old jobs."""
         needed = self._table.unfinished_ids()
         for job_id in self._store.names("checkpoints"):
             if job_id not in needed:
                 self._store.remove_folder(checkpoint_folder(job_id))
+        collect_in_background(self._settings, self._database, self._store, self._queue)
 
 
 def run_worker(

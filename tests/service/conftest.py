@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
+from tests.service.workers import Bench
+from tests.support.postgres import new_database
 
 from equipoise_service.app import create_app
 from equipoise_service.settings import Settings
@@ -43,3 +45,20 @@ def real_api(settings: Settings) -> Iterator[AppClient]:
     """The API on the real solver."""
     with started(create_app(settings)) as client:
         yield client
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def engine_settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """Settings on either kind of database."""
+    if request.param == "sqlite":
+        return settings
+    url = new_database(request.getfixturevalue("postgres_server"))
+    return settings.model_copy(update={"database_url": url})
+
+
+@pytest.fixture
+def bench(engine_settings: Settings) -> Iterator[Bench]:
+    """Jobs put straight on the queues."""
+    bench = Bench(engine_settings)
+    yield bench
+    bench.close()

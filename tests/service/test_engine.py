@@ -3,100 +3,29 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
 from tests.service.fake_solver import BREAKS, CRASHES, HANGS, REFUSES, simulate_spec
-from tests.support.postgres import new_database
-from tests.support.servers import clean_environment, descendants, wait_until, wait_until_gone
+from tests.service.workers import FINAL, freeze, worker_process, working
+from tests.support.servers import descendants, wait_until, wait_until_gone
 
 from equipoise_service.app import create_app
-from equipoise_service.orders import Orders
 from equipoise_service.settings import Settings
 from equipoise_service.store import Store
-from equipoise_service.tables import workers
-from equipoise_service.worker import Worker
 
 pytestmark = pytest.mark.slow
-FINAL = {"succeeded", "failed", "cancelled", "timed_out"}
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def engine_settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
-    if request.param == "sqlite":
-        return settings
-    url = new_database(request.getfixturevalue("postgres_server"))
-    return settings.model_copy(update={"database_url": url})
 
 
 @pytest.fixture
 def api(engine_settings: Settings) -> Iterator[AppClient]:
     with started(create_app(engine_settings, prepare=fake_solver.prepare)) as client:
         yield client
-
-
-@contextmanager
-def working(settings: Settings, name: str = "in-process") -> Iterator[Worker]:
-    """A worker in this process, keeping order in a thread."""
-    worker = Worker(settings, worker=name, solver=fake_solver.NAME)
-    orders = Orders()
-    worker.start()
-    keeper = threading.Thread(target=worker.run, args=(orders,))
-    keeper.start()
-    try:
-        yield worker
-    finally:
-        orders.end()
-        keeper.join()
-        worker.stop()
-
-
-def freeze(pid: int, settings: Settings) -> None:
-    """Stop a process at a moment at which it holds no lock of the database that others would wait for."""
-    database = sa.create_engine(settings.database, poolclass=sa.NullPool)
-    patience = "PRAGMA busy_timeout=300" if database.dialect.name == "sqlite" else "SET lock_timeout='300ms'"
-
-    def is_frozen_without_locks() -> bool:
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            with database.begin() as connection:
-                connection.exec_driver_sql(patience)
-                connection.execute(sa.update(workers).values(threads=workers.c.threads))
-        except sa.exc.OperationalError:
-            os.kill(pid, signal.SIGCONT)
-            return False
-        return True
-
-    wait_until(is_frozen_without_locks, what="a moment without locks")
-
-
-@contextmanager
-def worker_process(settings: Settings, name: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker as a process, killed at the end."""
-    environment = clean_environment(
-        EQUIPOISE_DATA_DIR=str(settings.data_dir),
-        EQUIPOISE_DATABASE_URL=settings.database,
-        EQUIPOISE_HEARTBEAT_SECONDS="0.1",
-        EQUIPOISE_HEARTBEAT_TTL_SECONDS="2",
-        EQUIPOISE_LOG_LEVEL="warning",
-    )
-    command = [sys.executable, "-m", "tests.service.worker_process", name]
-    process = subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[2])
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def submit(api: AppClient, *, headers: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
