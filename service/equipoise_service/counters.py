@@ -68,11 +68,17 @@ def add(connection: sa.Connection, increments: Iterable[Increment]) -> None:
         totals[key] = totals.get(key, 0.0) + increment.by
     rows = [{"name": key[0], "labels": key[1], "value": totals[key]} for key in sorted(totals)]
     if rows:
-        query: Any = (sqlite.insert if is_sqlite else postgresql.insert)(counters).values(rows)
-        grown = counters.c.value + query.excluded.value
-        connection.execute(
-            query.on_conflict_do_update(index_elements=["name", "labels"], set_={"value": grown})
-        )
+        connection.execute(_GROWING[connection.dialect.name], rows)
+
+
+def _growing(insert: Any) -> Any:
+    query = insert(counters)
+    grown = counters.c.value + query.excluded.value
+    return query.on_conflict_do_update(index_elements=["name", "labels"], set_={"value": grown})
+
+
+# Without the rows, so that it is compiled once.
+_GROWING = {"sqlite": _growing(sqlite.insert), "postgresql": _growing(postgresql.insert)}
 
 
 def read(connection: sa.Connection) -> dict[str, dict[tuple[str, ...], float]]:

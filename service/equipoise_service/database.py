@@ -1,5 +1,6 @@
 """The database: SQLite or PostgreSQL through SQLAlchemy core; its clock, and inserts that may find a row."""
 
+import functools
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -57,8 +58,12 @@ def become_writer(connection: sa.Connection) -> None:
 
 def insert_if_absent(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless one with the same key exists; whether it was inserted."""
-    query: sqlite.Insert | postgresql.Insert
-    query = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return connection.execute(_inserting(table, connection.dialect.name), dict(row)).first() is not None
+
+
+@functools.cache
+def _inserting(table: sa.Table, dialect: str) -> sa.ReturningInsert[Any]:
+    """The insert without its row, so that it is built and compiled once."""
+    query = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     # Row counts of such inserts differ between drivers; a returned key does not lie.
-    inserted = query.values(dict(row)).on_conflict_do_nothing().returning(*table.primary_key.columns)
-    return connection.execute(inserted).first() is not None
+    return query.on_conflict_do_nothing().returning(*table.primary_key.columns)

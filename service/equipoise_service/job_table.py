@@ -259,14 +259,7 @@ class JobTable:
 
     def room(self, connection: sa.Connection, owner: str) -> Room:
         """How many jobs are queued, running or cancelling: all, those of a user, and its urgent ones."""
-        is_own = jobs.c.owner == owner
-        urgent = sa.and_(is_own, jobs.c.queue == URGENT)
-        query = sa.select(
-            sa.func.count(),
-            sa.func.count(sa.case((is_own, 1))),
-            sa.func.count(sa.case((urgent, 1))),
-        ).where(jobs.c.status.in_(UNFINISHED))
-        return Room(*connection.execute(query).one())
+        return Room(*connection.execute(_ROOM, {"owner": owner}).one())
 
     def counts(self) -> dict[str, int]:
         """Number of jobs by status."""
@@ -394,6 +387,12 @@ _KNOWN = (
     .where(sa.or_(sa.and_(_OF_CONTENT, jobs.c.status.in_(UNFINISHED)), _HAS_ANSWER))
     .limit(1)
 )
+_IS_OWN = jobs.c.owner == sa.bindparam("owner")
+_ROOM = sa.select(
+    sa.func.count(),
+    sa.func.count(sa.case((_IS_OWN, 1))),
+    sa.func.count(sa.case((sa.and_(_IS_OWN, jobs.c.queue == URGENT), 1))),
+).where(jobs.c.status.in_(UNFINISHED))
 _NOTHING_YET: dict[str, Any] = {column.name: None for column in jobs.c}
 
 
