@@ -6,6 +6,7 @@ one finds. While files are removed nobody else writes jobs or datasets, so that 
 
 import fcntl
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -198,6 +199,21 @@ def collect_if_due(
             "removed %d old jobs and %d files, %d bytes", len(gone.jobs), len(gone.files), gone.n_bytes
         )
     return gone
+
+
+def collect_in_background(settings: Settings, database: sa.Engine, store: Store, queue: JobQueue) -> None:
+    """Collect by the settings if it is due, in a thread: a large store takes longer than a sign of life."""
+    if settings.retention_days is None and settings.retention_bytes is None:
+        return
+
+    def collect() -> None:
+        try:
+            collect_if_due(settings, database, store, queue)
+        except Exception:
+            # Whatever was left is found again by the next collection.
+            logger.exception("collecting garbage failed")
+
+    threading.Thread(target=collect, name="retention", daemon=True).start()
 
 
 def limits_of(settings: Settings) -> Limits:
