@@ -62,7 +62,7 @@ def insert_if_absent(connection: sa.Connection, table: sa.Table, row: Mapping[st
 
 
 @functools.cache
-def _inserting(table: sa.Table, dialect: str) -> sa.ReturningInsert[Any]:
+def _inserting(table: sa.Table, dialect: str) -> sa.Executable:
     """The insert without its row, so that it is built and compiled once."""
     query = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     # Row counts of such inserts differ between drivers; a returned key does not lie.
