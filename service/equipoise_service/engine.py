@@ -288,7 +288,7 @@ class JobEngine:
             # The first chunk tries again, and the job tells its user if that fails as well.
             logger.exception("the computing process did not start")
         await self._is_stopped.wait()
-        # While the loop still runs, jobs and the pool of processes can end the computing process properly. The
+        # While the loop still runs, jobs and the pool can end the computing process properly. The
         # jobs first: they would take a computing process that the pool has ended for one that has crashed.
         await _end_all(self._tasks)
         await _end_all(asyncio.all_tasks() - {asyncio.current_task()})
