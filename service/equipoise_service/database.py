@@ -58,11 +58,16 @@ def become_writer(connection: sa.Connection) -> None:
 
 def insert_if_absent(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless one with the same key exists; whether it was inserted."""
-    return connection.execute(_inserting(table, connection.dialect.name), dict(row)).first() is not None
+    worked_out = {name: value for name, value in row.items() if isinstance(value, sa.ColumnElement)}
+    query = _inserting(table, connection.dialect.name)
+    if worked_out:
+        query = query.values(worked_out)
+    plain = {name: value for name, value in row.items() if name not in worked_out}
+    return connection.execute(query, plain).first() is not None
 
 
 @functools.cache
-def _inserting(table: sa.Table, dialect: str) -> sa.Executable:
+def _inserting(table: sa.Table, dialect: str) -> Any:
     """The insert without its row, so that it is built and compiled once."""
     query = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     # Row counts of such inserts differ between drivers; a returned key does not lie.
