@@ -3,7 +3,7 @@
 import re
 import secrets
 import string
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 import anyio
 import pytest
@@ -221,6 +221,29 @@ def test_a_revoked_token_is_refused_when_the_cache_is_old(
     assert "revoked" in refusal_of(door, text).detail
     assert not anyio.run(lambda: door.still_admits(caller))
     assert CACHE_S <= 5
+
+
+def test_an_open_stream_ends_when_its_token_does(door: Access, table: CountedTable, clock: Clock) -> None:
+    """A stream gives no event any more once its token is known to be revoked, and is closed."""
+    token, text = table.create(LOCAL, owner="ana", scopes=("read",))
+    closed = []
+
+    async def events() -> AsyncGenerator[str, None]:
+        try:
+            for number in range(10):
+                if number == 3:
+                    table.revoke(LOCAL, token.id)
+                    clock.now += CACHE_S
+                yield str(number)
+        finally:
+            closed.append(True)
+
+    async def follow() -> list[str]:
+        caller = await door.admit(text, address="10.0.0.1")
+        return [event async for event in door.while_admitted(events(), caller)]
+
+    assert anyio.run(follow) == ["0", "1", "2"]
+    assert closed == [True]
 
 
 def test_the_cache_is_bounded(door: Access, table: CountedTable, monkeypatch: pytest.MonkeyPatch) -> None:
