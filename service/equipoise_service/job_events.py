@@ -1,7 +1,7 @@
 """Following a job: its changes as server-sent events, and waiting for its end."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import anyio
 from anyio import to_thread
@@ -32,7 +32,7 @@ async def wait_for_end(jobs: JobService, caller: Caller, job: Job, wait_s: float
     return job
 
 
-async def stream(jobs: JobService, caller: Caller, job: Job) -> AsyncIterator[str]:
+async def stream(jobs: JobService, caller: Caller, job: Job) -> AsyncGenerator[str, None]:
     """The events of a job, from its present state to its end.
 
     Events are `status` (data {"status"}), `progress` (data {"progress", "live"}) and `end` (data the job).

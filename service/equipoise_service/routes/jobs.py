@@ -118,9 +118,8 @@ async def get_events(
     """Follow a job: events `status`, `progress`, at last `end`; a new connection starts with the present."""
     job = await to_thread.run_sync(resources.jobs.get, job_id, caller)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        stream(resources.jobs, caller, job), media_type="text/event-stream", headers=headers
-    )
+    events = resources.access.while_admitted(stream(resources.jobs, caller, job), caller)
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 @router.post("/{job_id}/cancel", status_code=202)
