@@ -1,6 +1,6 @@
 """What the parts of an ensemble have found, merged: what the undivided run ends in, bit for bit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from equipoise_solver.checkpoint import Checkpoint
@@ -17,11 +17,7 @@ from equipoise_solver.ensembles.shards import (
     wider,
 )
 from equipoise_solver.ensembles.units import MAX_LOST_KEPT
-from equipoise_solver.errors import InvalidModelError
-
-REMEDY = (
-    "Give the last checkpoints of the parts (0, of), (1, of), ..., (of - 1, of) of one work, in this order."
-)
+from equipoise_solver.parts import check_parts
 
 
 def merge(plan: EnsemblePlan, parts: Sequence[Checkpoint]) -> Checkpoint:
@@ -30,7 +26,7 @@ def merge(plan: EnsemblePlan, parts: Sequence[Checkpoint]) -> Checkpoint:
     Raises:
         InvalidModelError: a part is missing, not done, out of order, or of another plan; field "checkpoints".
     """
-    _check(plan, parts)
+    check_parts(parts, plan.fingerprint)
     first, last = parts[0], parts[-1]
     if first.scalars["part"] is None:
         return first
@@ -57,26 +53,3 @@ def merge(plan: EnsemblePlan, parts: Sequence[Checkpoint]) -> Checkpoint:
     arrays |= stored_spans(settled([span for part in parts for span in spans_in(part.arrays)]))
     fold_spans(arrays, scalars)
     return checkpoint_of(plan, arrays, scalars)
-
-
-def _check(plan: EnsemblePlan, parts: Sequence[Checkpoint]) -> None:
-    """Refuse what are not all parts of one run, done and in order."""
-    if not parts:
-        raise _refused([], "at least one part")
-    for i, part in enumerate(parts):
-        if part.scalars.get("plan") != plan.fingerprint:
-            raise _refused(f"part {i} of another spec, or of another kind of work", "parts of this work")
-        if not part.is_done:
-            raise _refused(f"part {i}, {part.fraction:.3g} of which is done", "parts of which all is done")
-    numbers = [_number(part.scalars) for part in parts]
-    if numbers != [[i, len(parts)] for i in range(len(parts))]:
-        raise _refused(numbers, "all parts of one division, in order")
-
-
-def _number(scalars: Mapping[str, Any]) -> list[int]:
-    """Number of a part and of how many."""
-    return [0, 1] if scalars["part"] is None else list(scalars["part"])
-
-
-def _refused(given: object, allowed: str) -> InvalidModelError:
-    return InvalidModelError("checkpoints", given=given, allowed=allowed, remedy=REMEDY)

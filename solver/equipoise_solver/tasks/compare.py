@@ -11,12 +11,12 @@ from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles import EnsembleResult
 from equipoise_solver.ensembles.devices import CPU, resolve_device
 from equipoise_solver.ensembles.edges import default_edges
+from equipoise_solver.parts import check_part
 from equipoise_solver.specs import SGD, Compare, CompareSolution, Distance, spec_hash
 from equipoise_solver.tasks.data import moments_of
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
 from equipoise_solver.tasks.escaping import escaping_note, sample_of
 from equipoise_solver.tasks.finite_step import describe_finite_step, finite_step_law
-from equipoise_solver.tasks.one_part import check_part
 from equipoise_solver.tasks.stationary import describe_law, exact_law
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.theory import StationaryLaw

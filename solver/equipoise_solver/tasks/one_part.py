@@ -1,35 +1,12 @@
-"""Parts of a work: which there are, and the works that have one only."""
+"""Works that are one part: what cannot be cut, and what has no chunks either."""
 
 from collections.abc import Sequence
-from typing import cast
 
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.errors import InvalidModelError
+from equipoise_solver.parts import check_part
 
-
-def check_part(shard: tuple[int, int] | None, n_shards: int) -> None:
-    """Refuse a part that there is not.
-
-    Args:
-        shard: number of a part and of how many, 0 <= number < of <= n_shards; None for the whole.
-        n_shards: most parts that the work can be cut into, >= 1.
-
-    Raises:
-        InvalidModelError: it is none of them; field "shard".
-    """
-    if shard is None:
-        return
-    numbers = cast(tuple[object, ...], shard)
-    if len(numbers) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
-        raise InvalidModelError("shard", given=shard, allowed="two integers (number, of), or None")
-    number, of = shard
-    if not 0 <= number < of <= n_shards:
-        parts = "1 part, the whole" if n_shards == 1 else f"at most {n_shards} parts"
-        raise InvalidModelError(
-            "shard",
-            given=list(shard),
-            allowed=f"(number, of) with 0 <= number < of; this work can be cut into {parts}",
-        )
+__all__ = ["AtOnce", "OnePart", "check_part"]
 
 
 class OnePart:

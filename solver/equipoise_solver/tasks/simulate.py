@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from equipoise_solver import ensembles
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles.devices import CPU, resolve_device
+from equipoise_solver.parts import check_part
 from equipoise_solver.specs import Ensemble, Simulate, SimulateSolution, spec_hash
 from equipoise_solver.tasks.ensemble import cost_of, describe_ensemble, plan_of
-from equipoise_solver.tasks.one_part import check_part
 from equipoise_solver.tasks.work import Cost, LoadDataset
 from equipoise_solver.version import __version__
 
