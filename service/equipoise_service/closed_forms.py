@@ -22,10 +22,16 @@ _ALL = 10**9
 
 
 class ClosedForms:
-    """Computes closed forms in this process, a few at a time."""
+    """Computes closed forms in this process, a few at a time.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: where the results go.
+        patience_s: longest wait for a turn, [s].
+    """
+
+    def __init__(self, store: Store, *, patience_s: float = PATIENCE_S) -> None:
         self._store = store
+        self._patience_s = patience_s
         self._turns = threading.BoundedSemaphore(AT_A_TIME)
 
     @staticmethod
@@ -40,7 +46,7 @@ class ClosedForms:
         Raises:
             SolverError: the spec has no solution.
         """
-        if not self._turns.acquire(timeout=PATIENCE_S):
+        if not self._turns.acquire(timeout=self._patience_s):
             return None
         try:
             return self._solve(work)

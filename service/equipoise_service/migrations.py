@@ -1,5 +1,6 @@
 """Migrations: an older database is brought to the tables of this version, and only ever forward."""
 
+import hashlib
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -65,8 +66,8 @@ def _add_owners_shards_and_tokens(connection: sa.Connection) -> None:
         ALTER TABLE equipoise_jobs ADD COLUMN used_at FLOAT;
         ALTER TABLE equipoise_jobs ADD COLUMN result_expired_at FLOAT;
         ALTER TABLE equipoise_jobs ADD COLUMN timeout_by VARCHAR(16) DEFAULT 'job' NOT NULL;
-        CREATE INDEX equipoise_jobs_owner ON equipoise_jobs (owner, submitted_at, id);
         ALTER TABLE equipoise_jobs ADD COLUMN device VARCHAR(8);
+        CREATE INDEX equipoise_jobs_owner ON equipoise_jobs (owner, submitted_at, id);
         CREATE INDEX equipoise_jobs_answer ON equipoise_jobs (answer_key, status);
         CREATE INDEX equipoise_jobs_result ON equipoise_jobs (result);
         CREATE INDEX equipoise_jobs_place
@@ -105,6 +106,15 @@ def _add_owners_shards_and_tokens(connection: sa.Connection) -> None:
             name VARCHAR(64) NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name));
         """,
     )
+    _own_keys(connection)
+
+
+def _own_keys(connection: sa.Connection) -> None:
+    """Keys of requests become their owner's: the SHA-256 of the owner's name and the key."""
+    for (key,) in connection.exec_driver_sql("SELECT key FROM equipoise_idempotency_keys").all():
+        own = hashlib.sha256(f"local {key}".encode()).hexdigest()
+        query = sa.text("UPDATE equipoise_idempotency_keys SET key = :own WHERE key = :key")
+        connection.execute(query, {"own": own, "key": key})
 
 
 def _run(connection: sa.Connection, statements: str) -> None:
