@@ -130,6 +130,10 @@ class AsyncClient:
         """The service's workers and what they are doing."""
         return await self._driver.run(self._operations.workers())
 
+    async def queues(self) -> list[dict[str, Any]]:
+        """The service's queues: what waits and runs, and what of it is yours."""
+        return await self._driver.run(self._operations.queues())
+
     async def health(self) -> dict[str, Any]:
         """What the service says about itself; raises a `ClientError` if it is not well."""
         return await self._driver.run(self._operations.health())

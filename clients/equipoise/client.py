@@ -205,6 +205,10 @@ class Client:
         """The service's workers and what they are doing."""
         return self._driver.run(self._operations.workers())
 
+    def queues(self) -> list[dict[str, Any]]:
+        """The service's queues: what waits and runs, and what of it is yours."""
+        return self._driver.run(self._operations.queues())
+
     def health(self) -> dict[str, Any]:
         """What the service says about itself; raises a `ClientError` if it is not well."""
         return self._driver.run(self._operations.health())

@@ -23,6 +23,7 @@ from equipoise.errors import (
     WaitTimeoutError,
 )
 from equipoise.operations import DEFAULT_WAIT_S, DEVICES, STATUSES
+from equipoise.top import command as top_command
 
 JOB_FAILED, BAD_USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 # Handed on to the service, which must be installed and knows their arguments; one line per command.
@@ -91,7 +92,7 @@ def parser() -> ArgumentParser:
     for name, what in SERVICE_COMMANDS.items():
         # Listed here for the help; their arguments are the service's own.
         commands.add_parser(name, help=what, add_help=False)
-    for build in (_solve, _estimate, _submit, _watch, _result, _cancel, _jobs, _upload, _health):
+    for build in (_solve, _estimate, _submit, _watch, _result, _cancel, _jobs, _upload, _top, _health):
         build(commands)
     return top
 
@@ -257,6 +258,12 @@ def _upload(commands: Any) -> None:
     for role, what, place in (("x", "inputs", "first"), ("y", "labels", "second")):
         default = f"default: {role}, or {role}1, {role}2, ..., else the {place} of two"
         command.add_argument(f"--{role}", metavar="COLUMN", help=f"column of {what}; {several} ({default})")
+
+
+def _top(commands: Any) -> None:
+    what, example = top_command.WHAT, top_command.EXAMPLE
+    command = _command(commands, "top", what=what, example=example, run=top_command.run)
+    top_command.add_arguments(command)
 
 
 def _health(commands: Any) -> None:

@@ -194,6 +194,10 @@ class Operations:
         """Workers of the service."""
         return _listed((yield from self._json(Request("GET", "/v1/workers"))), "workers")
 
+    def queues(self) -> Flow[list[dict[str, Any]]]:
+        """Queues of the service."""
+        return _listed((yield from self._json(Request("GET", "/v1/queues"))), "queues")
+
     def health(self) -> Flow[dict[str, Any]]:
         """Whether the service is up and ready: "status", "version" and the like; raises if it is not."""
         return _mapping((yield from self._json(Request("GET", "/healthz"))))

@@ -85,6 +85,7 @@ class JobRecord(Record):
         cost: what it is expected to take.
         n_shards: parts it is computed in.
         live: small numbers of the running computation, for example the mean so far.
+        worker: worker that took it up last.
     """
 
     id: str
@@ -106,6 +107,7 @@ class JobRecord(Record):
     finished_at: datetime | None = None
     error: JobError | None = None
     live: dict[str, Any] = Field(default_factory=dict)
+    worker: str | None = None
 
     @property
     def is_final(self) -> bool:

@@ -161,6 +161,7 @@ class FakeService:
             "POST /v1/datasets": lambda: httpx.Response(201, json=DATASET),
             "GET /v1/limits": lambda: httpx.Response(200, json={"max_paths": 7}),
             "GET /v1/workers": lambda: httpx.Response(200, json={"workers": [{"id": "w"}]}),
+            "GET /v1/queues": lambda: httpx.Response(200, json={"queues": [{"name": "cpu"}]}),
             "GET /healthz": lambda: httpx.Response(200, json=HEALTH),
         }
         answer = answers.get(f"{request.method} {request.url.path}")

@@ -64,6 +64,7 @@ class LocalService:
             ("GET", re.compile("/v1/datasets/([^/]+)"), self._dataset),
             ("GET", re.compile("/v1/limits"), self._limits),
             ("GET", re.compile("/v1/workers"), self._workers),
+            ("GET", re.compile("/v1/queues"), self._queues),
             ("GET", re.compile("/healthz"), self._health),
         ]
 
@@ -171,6 +172,11 @@ class LocalService:
 
     def _limits(self, _: Request) -> Response:
         return _json({"threads": self._threads, "n_workers": 1})
+
+    def _queues(self, _: Request) -> Response:
+        counts = [state["status"] for state in self._jobs.newest(status=None, tag=None)]
+        share = {"queued": counts.count("queued"), "running": counts.count("running")}
+        return _json({"queues": [{"name": "local", "slots": 1, **share, "yours": share}]})
 
     def _workers(self, _: Request) -> Response:
         running = [state["id"] for state in self._jobs.newest(status="running", tag=None)]

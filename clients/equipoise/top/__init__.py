@@ -1,0 +1,1 @@
+"""`equipoise top`: a live view of a service in a terminal."""
