@@ -14,6 +14,7 @@ from equipoise_service.job_table import JobTable
 from equipoise_service.migrations import migrate
 from equipoise_service.orders import Orders
 from equipoise_service.queues import served_by
+from equipoise_service.retention import collect_in_background
 from equipoise_service.runner import JobRunner, RunnerOptions, out_of_time
 from equipoise_service.settings import Settings
 from equipoise_service.shard_runner import ShardRunner
