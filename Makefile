@@ -10,7 +10,7 @@ PORT ?= 8000
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo gallery test test-seeds check format serve bench clean
+.PHONY: help install demo gallery test test-seeds check audit format serve bench clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,10 +36,15 @@ test: $(READY) ## run all tests
 test-seeds: $(READY) ## run the statistical tests again with other seeds (SEED=n)
 	@$(PYTEST) tests/solver --seed $(or $(SEED),1)
 
-check: $(READY) ## format, lint and strict types, changing nothing
+check: $(READY) ## format, lint, strict types and known weaknesses, changing nothing
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy solver/equipoise_solver service/equipoise_service clients/equipoise tests examples benchmarks docs
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml solver service clients 2>$(VENV)/bandit.log || { cat $(VENV)/bandit.log >&2; exit 1; }
+	@$(BIN)/python -m tests.security.audit
+
+audit: $(READY) ## compare the installed packages with the lists of known vulnerabilities (needs the internet)
+	@$(BIN)/python -m tests.security.audit --required
 
 format: $(READY) ## format and mend what can be mended
 	@$(BIN)/ruff format $(SOURCES)

@@ -30,7 +30,7 @@ JOB_FAILED, BAD_USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 SERVICE_COMMANDS = {
     "serve": "Start the service.",
     "worker": "Start a worker of the service.",
-    "token": "Make, list and revoke tokens of users.",
+    "token": "Make, list and revoke tokens of users.",  # nosec B105 # words of help
     "audit": "Show who did what.",
     "gc": "Remove old jobs, unused datasets and results, and litter.",
     "backup": "Back up the database and the store of a service that runs.",

@@ -9,7 +9,7 @@ from equipoise.errors import InvalidArgumentError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 URL_VARIABLE = "EQUIPOISE_URL"
-TOKEN_VARIABLE = "EQUIPOISE_TOKEN"  # nosec B105 - the name of a variable
+TOKEN_VARIABLE = "EQUIPOISE_TOKEN"  # nosec B105 # the name of a variable
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from equipoise.errors import (
 # What the arguments of the client are called on the command line.
 OPTIONS = {
     "base_url": "--url",
-    "token": "--token",  # nosec B105 - the name of an option
+    "token": "--token",  # nosec B105 # the name of an option
     "timeout_s": "--timeout",
     "timeout_seconds": "--timeout-seconds",
     "wait_s": "--wait",

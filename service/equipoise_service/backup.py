@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess  # nosec B404 - runs the tools of PostgreSQL, without a shell
+import subprocess  # nosec B404 # runs the tools of PostgreSQL, without a shell
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -277,7 +277,7 @@ def _run(tool: str, url: sa.URL, *arguments: str) -> None:
     plain = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
     environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
     try:
-        subprocess.run(  # nosec B603 - the tool is ours to name, the rest are options
+        subprocess.run(  # nosec B603 # the tool is ours to name, the rest are options
             [tool, f"--dbname={plain}", *arguments],
             check=True,
             env=environment,

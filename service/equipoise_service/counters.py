@@ -61,7 +61,7 @@ def add(connection: sa.Connection, increments: Iterable[Increment]) -> None:
     The rows are taken in one order by everybody, so that two transactions cannot wait for each other.
     """
     is_sqlite = connection.dialect.name == "sqlite"
-    slot = 0 if is_sqlite else random.randrange(_ROWS_PER_COUNTER)  # nosec B311 - spreads load
+    slot = 0 if is_sqlite else random.randrange(_ROWS_PER_COUNTER)  # nosec B311 # spreads load
     totals: dict[tuple[str, str], float] = {}
     for increment in increments:
         key = (increment.name, json.dumps([slot, *increment.labels], separators=(",", ":")))

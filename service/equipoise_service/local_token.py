@@ -23,7 +23,7 @@ from equipoise_service.tokens import TOKEN, TokenTable, hash_of
 logger = logging.getLogger(__name__)
 
 LABEL = "made by serve, for this machine"
-_EVERYWHERE = ("0.0.0.0", "::")
+_EVERYWHERE = ("0.0.0.0", "::")  # nosec B104 # compared with, not bound
 
 
 def keep_local_token(

@@ -53,7 +53,7 @@ def in_turn(waiting: Collection[str], running: Mapping[str, int], served: Mappin
         running: jobs of the queue that run now, by user.
         served: number of the turn in which a user was served last, by user.
     """
-    by_lot = random.sample(list(waiting), len(waiting))  # nosec B311 - nobody gains by guessing it
+    by_lot = random.sample(list(waiting), len(waiting))  # nosec B311 # nobody gains by guessing it
     return sorted(by_lot, key=lambda user: (running.get(user, 0), served.get(user, -1)))
 
 
@@ -108,7 +108,7 @@ class Slots:
             with self._change:
                 # A job may have ended meanwhile: then there is a slot to fill at once.
                 if self._is_open and not self._has_change:
-                    self._change.wait(delay_s * random.uniform(0.9, 1.1))  # nosec B311 - spreads load
+                    self._change.wait(delay_s * random.uniform(0.9, 1.1))  # nosec B311 # spreads load
                 self._has_change = False
 
     def _fill(self) -> bool:

@@ -5,7 +5,7 @@ import logging
 import os
 import select
 import signal
-import subprocess  # nosec B404 - starts this program again, without a shell
+import subprocess  # nosec B404 # starts this program again, without a shell
 import sys
 import threading
 import time
@@ -51,7 +51,7 @@ class Child:
     def start(self, environment: Mapping[str, str]) -> None:
         """Start a new life, in a session of its own: Ctrl-C in a terminal reaches only the supervisor."""
         self.started_at = time.monotonic()
-        self.process = subprocess.Popen(  # nosec B603 - the command is our own
+        self.process = subprocess.Popen(  # nosec B603 # the command is our own
             self.command(), env=dict(environment), pass_fds=self.files, start_new_session=True
         )
 
@@ -235,7 +235,7 @@ def _apis(n_processes: int, socket: int) -> list[Child]:
 
 def _announce(host: str, port: int, line: str) -> None:
     """Print a line as soon as the service answers that it is ready."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # nosec B104 - binds nothing
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # nosec B104 # binds nothing
     pause = threading.Event()
     while True:
         connection = http.client.HTTPConnection(address, port, timeout=30)

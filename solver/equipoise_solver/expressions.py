@@ -283,7 +283,7 @@ class _Reader:
         if kind == "name" and token in self._names:
             self._advance()
             return Node("name", name=token, place=place)
-        if token == "(":  # nosec B105 - a bracket
+        if token == "(":  # nosec B105 # a bracket
             self._advance()
             inner = self.expression()
             self._taken(")")
@@ -303,7 +303,7 @@ class _Reader:
         self._advance()
         self._taken("(")
         parts = [self._comparison() if name == "where" else self.expression()]
-        while self.token == ",":  # nosec B105 - a comma
+        while self.token == ",":  # nosec B105 # a comma
             self._advance()
             parts.append(self.expression())
         n = FUNCTIONS[name]
