@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,19 @@ class Served:
 
     def megabytes(self) -> dict[str, float]:
         """Resident memory of the API, the worker and its computing process, [MB]."""
-        sizes: dict[str, float] = {}
+        return self._by_process(_resident)
+
+    def processor_seconds(self) -> dict[str, float]:
+        """Processor time that each of them has used, [s]."""
+        return self._by_process(_processor_seconds)
+
+    def _by_process(self, measure: Callable[[int], float]) -> dict[str, float]:
+        found: dict[str, float] = {}
         for pid in _descendants(self.pid):
             name = _name(pid)
             if name:
-                sizes[name] = sizes.get(name, 0.0) + _resident(pid)
-        return sizes
+                found[name] = found.get(name, 0.0) + measure(pid)
+        return found
 
 
 @contextmanager
@@ -80,6 +87,11 @@ def _name(pid: int) -> str:
     command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     names = {" api ": "API", " worker ": "worker", "to_process": "computing process"}
     return next((name for part, name in names.items() if part in command), "")
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(pid: int) -> float:
