@@ -4,13 +4,15 @@ import re
 import secrets
 import string
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 
 import anyio
 import pytest
 import sqlalchemy as sa
 from tests.service.users import Lab, lab
+from tests.support.postgres import new_database
 
-from equipoise_service import access
+from equipoise_service import access, audit
 from equipoise_service.access import CACHE_S, Access
 from equipoise_service.callers import LOCAL, LOCAL_USER
 from equipoise_service.database import connect
@@ -18,7 +20,7 @@ from equipoise_service.errors import MalformedError
 from equipoise_service.migrations import migrate
 from equipoise_service.settings import Settings
 from equipoise_service.tables import tokens
-from equipoise_service.tokens import TOKEN, Token, TokenTable, hash_of
+from equipoise_service.tokens import TOKEN, USE_NOTED_EVERY_S, Token, TokenTable, hash_of
 
 NOW = 1_800_000_000.0
 
@@ -81,6 +83,18 @@ def service(settings: Settings) -> Iterator[Lab]:
         yield running
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+    """Tables on each kind of database."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("engine")
+        return
+    engine = connect(Settings(database_url=new_database(request.getfixturevalue("postgres_server"))).database)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
 def refusal_of(door: Access, text: str, *, address: str = "10.0.0.1") -> MalformedError:
     with pytest.raises(MalformedError) as caught:
         anyio.run(lambda: door.admit(text, address=address))
@@ -106,6 +120,28 @@ def test_a_token_is_random_and_stored_as_a_hash(engine: sa.Engine, table: TokenT
     for secret in found:
         assert secret not in rows
         assert hash_of(secret) in rows
+
+
+def test_the_rows_are_the_same_on_each_database(database: sa.Engine, clock: Clock) -> None:
+    """A token is made, found, used, listed and revoked, and that is written down, on both databases."""
+    table = TokenTable(database, clock=clock)
+    made, _ = table.create(LOCAL, owner="ana", scopes=("read", "submit"), label="\u00e4", lifetime_s=60)
+    other, _ = table.create(LOCAL, owner="olga", scopes=("admin",))
+    assert table.find(made.id) == made
+    clock.now += 1
+    table.note_use(made.id)
+    clock.now += USE_NOTED_EVERY_S - 1
+    table.note_use(made.id)
+    assert table.revoke(LOCAL, made.id)
+    assert not table.revoke(LOCAL, made.id)
+    assert not table.revoke(LOCAL, "0" * 16)
+    found = table.find(made.id)
+    assert found == replace(made, used_at=NOW + 1, revoked_at=NOW + USE_NOTED_EVERY_S)
+    assert table.all() in ([found, other], [other, found])
+    assert table.all(owner="olga") == [other]
+    entries = audit.read(database, since=NOW, limit=10)
+    assert [entry.subject for entry in entries] == [made.id, other.id, made.id]
+    assert audit.read(database, action="token_revoke", before=entries[0].id, limit=10) == []
 
 
 def test_a_token_stands_for_its_user(door: Access, table: TokenTable) -> None:
