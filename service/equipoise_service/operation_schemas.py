@@ -121,8 +121,13 @@ class Health(View):
     """Workers that are alive."""
 
 
-def worker_view(worker: WorkerView) -> Worker:
-    """A worker as the API shows it."""
+# What a worker says about the jobs of whoever sent them.
+_OF_OTHERS = frozenset({"job_id", "last_error"})
+
+
+def worker_view(worker: WorkerView, *, is_admin: bool) -> Worker:
+    """A worker as the API shows it to a user: what it says about jobs is for admins."""
+    hidden = frozenset() if is_admin else _OF_OTHERS
     return Worker(
         id=worker.id,
         host=worker.host,
@@ -135,7 +140,7 @@ def worker_view(worker: WorkerView) -> Worker:
         alive=worker.is_alive,
         status=worker.status,
         capabilities=dict(worker.capabilities),
-        health=dict(worker.health),
+        health={name: value for name, value in worker.health.items() if name not in hidden},
     )
 
 

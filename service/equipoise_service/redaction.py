@@ -45,6 +45,8 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
             rf"(?i)({_SECRET_NAME}[\"']\s*:\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,}}]+)",
             rf"\1{HIDDEN}",
         ),
+        # Tokens of this service, whose first part names them and is no secret.
+        (("eq_",), r"\b(eq_[0-9a-f]{16}_)[A-Za-z0-9_-]{8,}", rf"\1{HIDDEN}"),
         # Signed web tokens.
         (("eyj",), r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", HIDDEN),
         # The values of a query that failed.

@@ -118,6 +118,7 @@ def test_what_a_line_is_about_goes_along(stream: io.StringIO) -> None:
         (f'{{"api_key": "{SECRET}", "n": 1}}', '{"api_key": (hidden), "n": 1}'),
         (f"AWS_SECRET_ACCESS_KEY='{SECRET}'", "AWS_SECRET_ACCESS_KEY=(hidden)"),
         (f"[SQL: SELECT 1] [parameters: {{'a': '{SECRET}'}}]", "[SQL: SELECT 1] [parameters: (hidden)]"),
+        (f"GET /v1/eq_0123456789abcdef_{SECRET}", "GET /v1/eq_0123456789abcdef_(hidden)"),
         (f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.{SECRET} came", "(hidden) came"),
     ],
 )

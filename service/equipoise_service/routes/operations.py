@@ -59,9 +59,10 @@ ReadinessDep = Annotated[ReadinessCheck, Depends(get_readiness)]
 
 
 @router.get("/workers")
-def list_workers(resources: ResourcesDep, _caller: ReaderDep) -> WorkerList:
+def list_workers(resources: ResourcesDep, caller: ReaderDep) -> WorkerList:
     """List the workers, with what they can do and how they are."""
-    return WorkerList(workers=[worker_view(worker) for worker in resources.workers.all()])
+    found = resources.workers.all()
+    return WorkerList(workers=[worker_view(worker, is_admin=caller.is_admin) for worker in found])
 
 
 @router.get("/queues")
