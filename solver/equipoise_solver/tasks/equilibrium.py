@@ -74,7 +74,7 @@ class EquilibriumWork(AtOnce):
             is_bounded = self.spec.flow.duration is None and not self.spec.flow.schedule
             is_quick = is_bounded and work <= QUICK_FLOW_WORK and n_generators <= QUICK_FLOW_GENERATORS
         memory = 5e8 + 8.0 * size * (self._network.n_inputs + self._network.n_outputs) * 4
-        point = 0.07 + 2e-7 * work
+        point = 0.07 + 7e-8 * work
         flow = 0.0 if self.spec.flow is None else 1.8 + 0.06 * n_generators
         return Cost(
             path_steps=0.0,

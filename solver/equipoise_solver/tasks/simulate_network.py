@@ -1,5 +1,6 @@
 """The task `simulate` with a network: networks trained side by side, in chunks."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
@@ -10,9 +11,10 @@ from equipoise_solver.networks import Network
 from equipoise_solver.networks.initial import initial_parameters
 from equipoise_solver.networks.top_eigenvalue import top_eigenvalue
 from equipoise_solver.networks.training import dynamics as training
-from equipoise_solver.networks.training import result, run
+from equipoise_solver.networks.training import merging, result, run
 from equipoise_solver.networks.training.plan import Given, Initial, Named, TrainingPlan
 from equipoise_solver.networks.training.seconds import seconds
+from equipoise_solver.parts import check_part
 from equipoise_solver.specs import (
     LostNetwork,
     Series,
@@ -22,7 +24,6 @@ from equipoise_solver.specs import (
     spec_hash,
 )
 from equipoise_solver.tasks.networks import Source, array_of, network_of, parameters_of, source_of
-from equipoise_solver.tasks.one_part import OnePart, check_part
 from equipoise_solver.tasks.one_thread import one_thread
 from equipoise_solver.tasks.schedules import schedule_of
 from equipoise_solver.tasks.work import Cost, LoadDataset
@@ -36,7 +37,7 @@ RESOLUTION, FEWEST_STEPS = 0.1, 200
 """A step of an SDE, chosen: this over the largest curvature, and at least so many steps."""
 
 
-class SimulateNetworkWork(OnePart):
+class SimulateNetworkWork:
     """A `simulate` spec with a network, ready to be computed."""
 
     def __init__(
@@ -75,16 +76,26 @@ class SimulateNetworkWork(OnePart):
             kind=f"networks/{self.spec.model.kind}/{self.spec.dynamics.kind}/{engine}/{self._plan.precision}",
         )
 
+    @cached_property
+    def n_shards(self) -> int:
+        """One part for every group of networks that train together."""
+        with one_thread():
+            return merging.n_shards(self._plan)
+
     def begin(self, shard: tuple[int, int] | None = None) -> Checkpoint:
-        """State before the first chunk."""
+        """State before the first chunk, of the whole or of a part."""
         check_part(shard, self.n_shards)
         with one_thread():
-            return run.begin(self._plan)
+            return run.begin(self._plan, shard, fingerprint=spec_hash(self.spec))
 
     def advance(self, checkpoint: Checkpoint, budget: int, *, threads: int) -> Checkpoint:
         """Do about `budget` path-steps more, counted by their multiplications."""
         steps = budget * MULTIPLICATIONS / self._plan.work_per_step
         return run.advance(self._plan, checkpoint, budget=steps, threads=threads, device=self._device)
+
+    def merge(self, checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+        """What the whole ends in, from all its parts in order."""
+        return merging.merge(self._plan, checkpoints, fingerprint=spec_hash(self.spec))
 
     def finish(self, checkpoint: Checkpoint) -> SimulateNetworkSolution:
         """The statistics."""

@@ -42,7 +42,7 @@ class SymmetriesWork(AtOnce):
             memory_bytes=1e9,
             is_quick=n <= QUICK_PARAMETERS,
             # Gradients, and the singular values of as many as there are unknowns; measured.
-            seconds=0.02 + 1e-4 * n + 4e-10 * n**3,
+            seconds=0.01 + 3e-4 * n + 1e-11 * n**3,
             kind=f"symmetries/{self.spec.structure}",
         )
 

@@ -8,6 +8,7 @@ from equipoise_solver import prepare, solve
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.solving import Work
+from equipoise_solver.specs import SimulateNetworkSolution
 
 STATIONARY: dict[str, Any] = {
     "task": "stationary",
@@ -33,6 +34,28 @@ COMPARE: dict[str, Any] = {
     "n_records": 4,
 }
 
+PAIRS = {"kind": "samples", "x": [[0.5, 1.0], [-1.0, 0.3], [0.2, -0.7]], "y": [[1.0], [0.2], [-0.4]]}
+TRAINED: dict[str, Any] = {
+    "task": "simulate",
+    "model": {"kind": "linear", "widths": [2, 3, 1]},
+    "data": PAIRS,
+    "dynamics": {"kind": "sgd", "learning_rate": 0.5, "batch_size": 2, "momentum": 0.5},
+    "n_paths": 70,
+    "n_steps": 80,
+    "n_records": 4,
+    "n_snapshots": 20,
+    "observables": ["loss", "norm"],
+    "seed": 4,
+}
+BY_TORCH: dict[str, Any] = {
+    **TRAINED,
+    "model": {"kind": "attention", "tokens": 2, "dim": 1, "head_dim": 1},
+    "data": {"kind": "samples", "x": PAIRS["x"], "y": PAIRS["x"]},
+    "dynamics": {"kind": "gd", "learning_rate": 0.05},
+    "n_paths": 35,
+    "n_steps": 6,
+}
+
 
 def computed(work: Work, part: tuple[int, int] | None) -> Checkpoint:
     """The end of a part, or of the whole, through the bytes of checkpoints."""
@@ -52,6 +75,36 @@ def test_an_ensemble_can_be_computed_in_parts(spec: dict[str, Any]) -> None:
         parts = [computed(prepare(spec), (number, of)) for number in range(of)]
         work = prepare(spec)
         assert work.finish(work.merge(parts)).model_dump_json() == whole
+
+
+@pytest.mark.parametrize("spec", [TRAINED, BY_TORCH], ids=["compiled", "torch"])
+def test_networks_can_be_trained_in_parts(spec: dict[str, Any]) -> None:
+    """One part for every 16 networks, or fewer; merged, and through chunks, they are the undivided run."""
+    work = prepare(spec)
+    assert work.n_shards == -(-spec["n_paths"] // 16)
+    whole = computed(work, None)
+    for of in (1, 2, work.n_shards):
+        parts = [computed(prepare(spec), (number, of)) for number in range(of)]
+        assert all(part.is_done for part in parts)
+        assert work.merge(parts).to_bytes() == whole.to_bytes()
+    with pytest.raises(ValueError, match="merge all parts first"):
+        work.finish(parts[0])
+    for wrong in (
+        parts[1:],
+        parts[::-1],
+        [*parts[:-1], computed(prepare({**spec, "seed": 5}), (of - 1, of))],
+    ):
+        with pytest.raises(InvalidModelError) as caught:
+            work.merge(wrong)
+        assert caught.value.field == "checkpoints"
+
+
+def test_some_networks_that_are_trained_in_parts_diverge() -> None:
+    """The numbers that parts merge hold networks that are lost, and snapshots over more than one group."""
+    solution = solve(TRAINED, device="cpu")
+    assert isinstance(solution, SimulateNetworkSolution)
+    assert 0 < solution.n_diverged < 70
+    assert solution.model_dump()["observables"]["loss"]["mean"][-1] > 0
 
 
 def test_parts_of_another_spec_are_refused() -> None:

@@ -67,10 +67,12 @@ def finish(plan: TrainingPlan, checkpoint: Checkpoint) -> TrainingResult:
     """The answer, from a checkpoint that is done.
 
     Raises:
-        ValueError: work is left to do.
+        ValueError: work is left to do, or the checkpoint is of a part.
     """
     if not checkpoint.is_done:
         raise ValueError(f"fraction={checkpoint.fraction:.3g} of the work is done: advance it to 1 first.")
+    if checkpoint.scalars["part"] is not None:
+        raise ValueError(f"part={checkpoint.scalars['part']} is not the whole: merge all parts first.")
     segments = segments_of(plan)
     time = record_times(plan, segments)
     lost_at = checkpoint.arrays["lost_at"].reshape(-1)[: plan.n_paths]

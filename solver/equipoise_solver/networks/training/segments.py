@@ -1,6 +1,7 @@
 """When a run records and how it is cut into pieces of work: fixed by the plan alone, but not by n_paths."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -41,11 +42,13 @@ class Segments:
         ends: step at the end of each segment, increasing.
         record_steps: updates made before each record, the start first.
         n_groups: groups of networks.
+        first_group: the first of them.
     """
 
     ends: tuple[int, ...]
     record_steps: tuple[int, ...]
     n_groups: int
+    first_group: int = 0
 
     @property
     def n_pieces(self) -> int:
@@ -57,7 +60,7 @@ class Segments:
         segment, group = divmod(index, self.n_groups)
         first = self.ends[segment - 1] if segment > 0 else 0
         end = self.ends[segment]
-        return Piece(segment, group, first, end - first, self._record_at.get(end))
+        return Piece(segment, self.first_group + group, first, end - first, self._record_at.get(end))
 
     def row_end(self, index: int) -> int:
         """The first piece of the next segment."""
@@ -68,8 +71,13 @@ class Segments:
         return {step: i for i, step in enumerate(self.record_steps)}
 
 
-def segments_of(plan: TrainingPlan) -> Segments:
-    """Segments that end at each record, and between records where a piece would be too long."""
+def segments_of(plan: TrainingPlan, part: Sequence[int] | None = None) -> Segments:
+    """Segments that end at each record, and between records where a piece would be too long.
+
+    Args:
+        plan: the plan.
+        part: number of a part of the groups and of how many; None for all groups.
+    """
     n_records = min(plan.n_records, plan.n_updates)
     records = [round(i * plan.n_updates / n_records) for i in range(n_records + 1)]
     longest = max(1, int(PIECE_WORK / (plan.work_per_step * plan.group_size)))
@@ -77,7 +85,9 @@ def segments_of(plan: TrainingPlan) -> Segments:
     for start, end in pairwise(records):
         parts = math.ceil((end - start) / longest)
         ends += [start + round((i + 1) * (end - start) / parts) for i in range(parts)]
-    return Segments(tuple(ends), tuple(records), plan.n_groups)
+    number, of = part or (0, 1)
+    first, stop = plan.n_groups * number // of, plan.n_groups * (number + 1) // of
+    return Segments(tuple(ends), tuple(records), stop - first, first)
 
 
 def record_times(plan: TrainingPlan, segments: Segments) -> NDArray[np.float64]:
