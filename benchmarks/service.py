@@ -252,7 +252,7 @@ async def _all_done(service: Served, specs: list[dict[str, object]], tag: str) -
         path = f"/v1/jobs?limit=1&tag=bench-{tag}&status={status}"
         request = request_bytes("GET", path, host=_HOST, headers=_HEADERS)
         while (await wire.send(request)).json()["jobs"]:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
     seconds = time.perf_counter() - start
     for status in FINAL - {"succeeded"}:
         path = f"/v1/jobs?limit=1&tag=bench-{tag}&status={status}"
