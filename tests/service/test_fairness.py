@@ -16,8 +16,8 @@ from equipoise_service.settings import Settings
 from equipoise_service.slots import Slots, in_turn
 
 
-def seconds_long(seed: int, n_steps: int = 2 * 10**5) -> dict[str, object]:
-    """A job of 0.2 s."""
+def seconds_long(seed: int, n_steps: int = 5 * 10**5) -> dict[str, object]:
+    """A job of 0.5 s."""
     return simulate_spec(seed=SLOW + seed, n_steps=n_steps)
 
 
@@ -33,7 +33,7 @@ def test_one_job_waits_for_no_more_than_the_one_that_runs(bench: Bench, engine_s
     many = [bench.put(seconds_long(seed), owner="many") for seed in range(60)]
     with working(engine_settings):
         wait_until(lambda: bench.job(many[2]).is_final, what="some jobs are done", deadline_s=60)
-        one, urgent = bench.put(seconds_long(1), owner="one"), ""
+        one = bench.put(seconds_long(1), owner="one")
         submitted = bench.job(one).submitted_at
         ended = bench.ended(one)
         # The slot may have been filled between the submission and its commit.
@@ -50,7 +50,7 @@ def test_with_several_workers_a_job_waits_for_one_job_at_most(
     bench: Bench, engine_settings: Settings
 ) -> None:
     """With two workers, each starts at most one more job of the user who has many."""
-    many = [bench.put(seconds_long(seed), owner="many") for seed in range(40)]
+    many = [bench.put(seconds_long(seed), owner="many") for seed in range(80)]
     with ExitStack() as stack:
         for name in ("first", "second"):
             stack.enter_context(worker_process(engine_settings, name))
