@@ -57,6 +57,8 @@ UNKNOWN_NS = (10.0, 0.0)
 """Of a scheme or a source that is not in the tables, [ns]."""
 RESHUFFLED_NS, CACHED_PAIRS = 5.0, 1000
 """More for each sample of a batch by epoch from a data set larger than the cache, [ns], and its size."""
+WATCHED_NS = 4.0
+"""More for a step that is looked at for a first passage, [ns]."""
 RECORDED_NS = 3.0
 """Of an observable of a path at a record, [ns]."""
 FEWEST_ADAPTIVE = 7
@@ -85,7 +87,7 @@ def _step_ns(plan: "EnsemblePlan") -> float:
     n_units = _units(plan)
     if plan.scheme.name == "product_update":
         per_unit += min(CROWDED_NS * n_units, CROWDED_MOST_NS)
-    own = fixed + per_unit * n_units
+    own = fixed + per_unit * n_units + (0.0 if plan.first_passage is None else WATCHED_NS)
     return own + _noise_ns(plan) if plan.has_fixed_clock else own
 
 

@@ -52,7 +52,8 @@ class CompareWork:
     @property
     def cost(self) -> Cost:
         """That of the ensemble, and the laws."""
-        laws = FINITE_STEP_S if isinstance(self.spec.dynamics, SGD) else LIMIT_S
+        has_own_law = isinstance(self.spec.dynamics, SGD) and self._plan.depth <= 1
+        laws = FINITE_STEP_S if has_own_law else LIMIT_S
         return cost_of(self._plan, "compare", more_seconds=laws)
 
     @property
