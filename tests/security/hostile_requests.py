@@ -238,4 +238,43 @@ METHODS = [
         ("CONNECT", "/v1/jobs"), ("PROPFIND", "/v1/jobs"), ("OPTIONS", "/healthz"),
     )
 ]  # fmt: skip
-TABLE = [*NUMBERS, *BODIES, *EXPRESSIONS, *PATHS, *PARAMETERS, *UPLOADS, *METHODS]
+TOKENS = [
+    Hostile("tokens", what, status, code, method, path, {"authorization": given} if given else {})
+    for what, status, code, given, method, path in (
+        ("none", 401, "unauthorized", "", "GET", "/v1/jobs"),
+        ("an empty one", 401, "unauthorized", "Bearer ", "GET", "/v1/jobs"),
+        ("a password instead", 401, "unauthorized", "Basic YTpi", "GET", "/v1/jobs"),
+        ("in the address", 401, "unauthorized", "", "GET", "/v1/jobs?token={shared}"),
+        ("the shared one, cut short", 401, "unauthorized", "Bearer {shared_cut}", "GET", "/v1/jobs"),
+        ("the shared one and more", 401, "unauthorized", "Bearer {shared}x", "GET", "/v1/jobs"),
+        ("a known id with another secret", 401, "unauthorized", "Bearer {forged}", "GET", "/v1/jobs"),
+        ("an unknown id", 401, "unauthorized", "Bearer eq_" + "0" * 16 + "_" + "A" * 43, "GET", "/v1/jobs"),
+        ("the hash of a secret", 401, "unauthorized", "Bearer {hash}", "GET", "/v1/jobs"),
+        ("SQL", 401, "unauthorized", "Bearer ' OR 1=1--", "GET", "/v1/jobs"),
+        ("of 30,000 characters", 401, "unauthorized", "Bearer " + "a" * 30_000, "GET", "/v1/jobs"),
+        ("expired", 401, "unauthorized", "Bearer {expired}", "GET", "/v1/jobs"),
+        ("revoked", 401, "unauthorized", "Bearer {revoked}", "GET", "/v1/jobs"),
+        ("for metrics: none", 401, "unauthorized", "", "GET", "/metrics"),
+        ("one to read, to upload", 403, "forbidden", "Bearer {reader}", "POST", "/v1/datasets"),
+        ("one to submit, to read", 403, "forbidden", "Bearer {submitter}", "GET", "/v1/jobs"),
+        ("a user's, for the audit log", 403, "forbidden", "Bearer {olga}", "GET", "/v1/audit"),
+        ("another user's job", 404, "job_not_found", "Bearer {olga}", "GET", "/v1/jobs/{job}"),
+        ("another user's result", 404, "job_not_found", "Bearer {olga}", "GET", "/v1/jobs/{job}/result"),
+        ("another user's arrays", 404, "job_not_found", "Bearer {olga}", "GET", "/v1/jobs/{job}/arrays"),
+        ("another user's events", 404, "job_not_found", "Bearer {olga}", "GET", "/v1/jobs/{job}/events"),
+        ("cancel another user's job", 404, "job_not_found", "Bearer {olga}", "POST",
+         "/v1/jobs/{job}/cancel"),
+        ("forget another user's job", 404, "job_not_found", "Bearer {olga}", "DELETE", "/v1/jobs/{job}"),
+        ("another user's dataset", 404, "dataset_not_found", "Bearer {olga}", "GET",
+         "/v1/datasets/{dataset}"),
+    )
+] + [
+    Hostile("tokens", "one to read, to submit", 403, "forbidden", "POST", "/v1/jobs",
+            {**JSON, "authorization": "Bearer {reader}"}, lambda: gaussian("1").encode()),
+] + [
+    Hostile("tokens", f"another user's dataset in a spec to {path}", 422, "invalid_model", "POST", path,
+            {**JSON, "authorization": "Bearer {olga}"},
+            lambda: spec(data='{"kind":"dataset","id":"{dataset}"}').encode())
+    for path in ("/v1/solve", "/v1/jobs", "/v1/estimate")
+]  # fmt: skip
+TABLE = [*NUMBERS, *BODIES, *EXPRESSIONS, *PATHS, *PARAMETERS, *UPLOADS, *METHODS, *TOKENS]
