@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from equipoise_service import logs, tracing
 from equipoise_service.errors import ServiceError
 from equipoise_service.problems import problem_response
-from equipoise_service.request_counts import RequestCounts, route_of
+from equipoise_service.request_counts import PROBES, RequestCounts, route_of
 from equipoise_service.security_headers import SECURITY_HEADERS
 
 logger = logging.getLogger("equipoise_service.requests")
@@ -86,7 +86,11 @@ class RequestMiddleware:
         logs.note(user=getattr(scope["state"].get("caller"), "user", None))
         path, took_ms = _loggable_path(scope), round(1000 * seconds, 1)
         fields = {"method": scope["method"], "path": path, "status": status, "took_ms": took_ms}
-        logger.info("%s %s %d %.1f ms", scope["method"], path, status, took_ms, extra={"fields": fields})
+        # Probes come every few seconds whether anybody works or not: they are worth a line if they fail.
+        level = logging.DEBUG if path in PROBES and 0 < status < 400 else logging.INFO
+        logger.log(
+            level, "%s %s %d %.1f ms", scope["method"], path, status, took_ms, extra={"fields": fields}
+        )
 
 
 def _given_id(headers: Headers) -> str | None:

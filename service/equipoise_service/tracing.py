@@ -16,6 +16,8 @@ from equipoise_service.errors import SettingsError
 from equipoise_solver.version import __version__
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+PROCESSES = frozenset({"api", "worker"})
+"""Those that make spans."""
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _TRACE_PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
@@ -73,11 +75,13 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 def set_up(process: str, environment: Mapping[str, str] | None = None) -> None:
     """Send spans of this process as the OTEL_* variables say; without an address do nothing.
 
+    Processes that make no spans, such as the one that starts the others, need none of it.
+
     Raises:
         SettingsError: OpenTelemetry is not installed, or the variables ask for what is not offered.
     """
     environment = os.environ if environment is None else environment
-    if not is_wanted(environment):
+    if process not in PROCESSES or not is_wanted(environment):
         return
     protocol = next((environment[name] for name in _PROTOCOLS if environment.get(name)), "http/protobuf")
     if protocol != "http/protobuf":

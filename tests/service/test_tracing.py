@@ -239,6 +239,14 @@ def test_nothing_is_imported_or_sent_otherwise(
     assert received == []
 
 
+def test_other_commands_trace_nothing() -> None:
+    """A command that makes no spans, such as `token`, does not care for the variables."""
+    tracing.set_up(
+        "token", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    )
+    assert not tracing.current().is_recorded
+
+
 def test_without_a_collector_a_trace_is_passed_on() -> None:
     """Where nothing is recorded, the caller's trace still reaches what follows, and ends with the block."""
     with tracing.request_span("GET", PARENT) as span:
