@@ -19,6 +19,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="draws jobs and attacks (0)")
     parser.add_argument("--seconds", type=float, default=3.0, help="longest simulation, in seconds (3)")
     parser.add_argument("--workers", type=int, default=3, help="workers (3)")
+    parser.add_argument(
+        "--ttl", type=float, default=5.0, help="time to live of a silent worker, in seconds (5)"
+    )
     parser.add_argument("--report", type=Path, help="writes REPORT.json and REPORT.md")
     parser.add_argument("--keep", type=Path, help="folder for data and logs, kept; default: a temporary one")
     options = parser.parse_args()
@@ -31,6 +34,7 @@ def main() -> int:
         seed=options.seed,
         seconds=options.seconds,
         n_workers=options.workers,
+        ttl_s=options.ttl,
     )
     with tempfile.TemporaryDirectory(prefix="equipoise-chaos-") as temporary:
         folder = (options.keep or Path(temporary)).resolve()

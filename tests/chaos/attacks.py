@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.chaos.stage import TTL_S, Role, Stage, send
+from tests.chaos.stage import Role, Stage, send
 from tests.support.servers import descendants
 
 _WAIT_FOR_VICTIM_S = 5.0
@@ -73,7 +73,7 @@ class Attacker(threading.Thread):
         stage, rng = self._stage, self._rng
         worker = rng.choice(stage.workers)
         # Within a beat, within the time to live, and beyond it.
-        pause_s = rng.choice([0.2, 0.5 * TTL_S, 1.6 * TTL_S, 2.5 * TTL_S])
+        pause_s = rng.choice([0.2, 0.5 * stage.ttl_s, 1.6 * stage.ttl_s, 2.5 * stage.ttl_s])
         match kind:
             case "kill worker":
                 return self._kill(_own(worker))

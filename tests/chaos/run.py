@@ -28,6 +28,7 @@ class Plan:
         seconds: longest simulation of one thread, [s].
         n_workers, n_users: how many there are.
         patience_s: silence after which users give up, [s].
+        ttl_s: silence after which a worker counts as dead, [s]; on a busy machine the living need some.
     """
 
     n_jobs: int
@@ -38,6 +39,7 @@ class Plan:
     n_workers: int = 3
     n_users: int = 4
     patience_s: float = 240.0
+    ttl_s: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,10 @@ class Report:
         return "\n".join(lines)
 
 
-def run(plan: Plan, folder: Path, *, truth: Truth, settings: Mapping[str, str] | None = None) -> Report:
+def run(plan: Plan, folder: Path, *, truth: Truth) -> Report:
     """Carry out a plan in an empty folder."""
     start = time.monotonic()
-    with stage(folder, database=plan.database, n_workers=plan.n_workers, settings=settings) as set_up:
+    with stage(folder, database=plan.database, n_workers=plan.n_workers, ttl_s=plan.ttl_s) as set_up:
         users, attacker = _people(plan, set_up)
         attacker.start()
         for user in users:

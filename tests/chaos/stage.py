@@ -15,9 +15,8 @@ from pathlib import Path
 from tests.support.postgres import Cluster, new_database, running_cluster
 from tests.support.servers import Process, clean_environment, descendants, processes
 
-from equipoise_service.settings import Settings
-
-HEARTBEAT_S, TTL_S = 0.5, 5.0
+# Signs of life in a time to live.
+_BEATS = 10
 # Time that a worker which is told to end takes at most, and the time that clients wait for an answer.
 _GRACE_S = 20.0
 _LOOK_EVERY_S = 0.1
@@ -72,6 +71,7 @@ class Stage:
         url: where the API answers.
         database_url: URL of the service's database.
         roles: API and workers.
+        ttl_s: silence after which a worker counts as dead, [s].
         cluster: the database server; None on SQLite.
     """
 
@@ -80,6 +80,7 @@ class Stage:
     database_url: str
     environment: Mapping[str, str]
     roles: list[Role]
+    ttl_s: float
     cluster: Cluster | None = None
     _frozen: dict[int, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -159,34 +160,28 @@ def _has(pid: int, variable: bytes) -> bool:
 
 
 @contextmanager
-def stage(
-    folder: Path, *, database: str, n_workers: int, settings: Mapping[str, str] | None = None
-) -> Iterator[Stage]:
+def stage(folder: Path, *, database: str, n_workers: int, ttl_s: float) -> Iterator[Stage]:
     """Set up a service of one API and some workers, and take it down again.
 
     Args:
         folder: an empty folder for data and logs.
         database: "sqlite" or "postgresql", which is a server of this run alone.
         n_workers: number of workers.
-        settings: further variables of the service.
+        ttl_s: silence after which a worker counts as dead, [s].
     """
     if database == "sqlite":
-        with _roles(folder, None, f"sqlite:///{folder / 'equipoise.db'}", n_workers, settings) as running:
+        with _roles(folder, None, f"sqlite:///{folder / 'equipoise.db'}", n_workers, ttl_s) as running:
             yield running
         return
     with running_cluster() as cluster:
         url = new_database(cluster.url)
-        with _roles(folder, cluster, url, n_workers, settings) as running:
+        with _roles(folder, cluster, url, n_workers, ttl_s) as running:
             yield running
 
 
 @contextmanager
 def _roles(
-    folder: Path,
-    cluster: Cluster | None,
-    database_url: str,
-    n_workers: int,
-    settings: Mapping[str, str] | None,
+    folder: Path, cluster: Cluster | None, database_url: str, n_workers: int, ttl_s: float
 ) -> Iterator[Stage]:
     port = _free_port()
     variables = {
@@ -196,16 +191,15 @@ def _roles(
         "EQUIPOISE_THREADS": "1",
         "EQUIPOISE_CHUNK_SECONDS": "0.3",
         "EQUIPOISE_SHARD_SECONDS": "0.5",
-        "EQUIPOISE_HEARTBEAT_SECONDS": str(HEARTBEAT_S),
-        "EQUIPOISE_HEARTBEAT_TTL_SECONDS": str(TTL_S),
+        "EQUIPOISE_HEARTBEAT_SECONDS": str(ttl_s / _BEATS),
+        "EQUIPOISE_HEARTBEAT_TTL_SECONDS": str(ttl_s),
         "EQUIPOISE_LOG_LEVEL": "warning",
+        "EQUIPOISE_AUTH": "none",
     }
-    if "auth" in Settings.model_fields:
-        variables["EQUIPOISE_AUTH"] = "none"
-    environment = clean_environment(**variables, **(settings or {}))
+    environment = clean_environment(**variables)
     roles = [Role("api", ("api",), folder / "api.log")]
     roles += [Role(f"worker {k}", ("worker",), folder / f"worker-{k}.log") for k in range(1, n_workers + 1)]
-    set_up = Stage(folder, f"http://127.0.0.1:{port}", database_url, environment, roles, cluster)
+    set_up = Stage(folder, f"http://127.0.0.1:{port}", database_url, environment, roles, ttl_s, cluster)
     keeper = threading.Thread(target=set_up.keep, name="keeper", daemon=True)
     keeper.start()
     try:
