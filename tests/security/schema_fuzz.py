@@ -58,8 +58,8 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-# Of each operation's cases, this share names things that exist.
 PER_ROUND = 25
+"""Cases of one kind that are sent to an operation before the next has its turn."""
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Fuzzer:
         self._headers = dict(headers)
         self.report = Report()
 
-    def run(self, n_cases: int, seed: int) -> Report:
+    def run(self, n_cases: int, seed: int, *, per_round: int = PER_ROUND) -> Report:
         """Send at least so many cases, taking turns between the operations."""
         operations = [result.ok() for result in self._schema.get_all_operations()]
         round_number = 0
@@ -102,7 +102,7 @@ class Fuzzer:
                     for known in ({}, self._known(operation)):
                         if known or not round_number % 2 or "{" not in operation.path:
                             cases = operation.as_strategy(generation_mode=mode, path_parameters=known or None)
-                            self._send_some(cases, seed + round_number)
+                            self._send_some(cases, seed + round_number, per_round)
         return self.report
 
     def _known(self, operation: Any) -> dict[str, str]:
@@ -129,10 +129,10 @@ class Fuzzer:
             assert table.move(job["id"], "succeeded", result=digest, progress=1.0)
         return str(job["id"])
 
-    def _send_some(self, cases: "SearchStrategy[Case[Any]]", seed: int) -> None:
+    def _send_some(self, cases: "SearchStrategy[Case[Any]]", seed: int, n: int) -> None:
         @hypothesis.seed(seed)
         @hypothesis.settings(
-            max_examples=PER_ROUND,
+            max_examples=n,
             database=None,
             deadline=None,
             phases=[hypothesis.Phase.generate],
