@@ -1,5 +1,6 @@
-"""What is written about metrics is true: the table of the documentation, and the rules for Prometheus."""
+"""What is written about metrics is true: the table of the documentation, the rules and the dashboard."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,17 @@ def test_alerts_ask_for_what_there_is() -> None:
         assert rule["annotations"]["summary"].endswith(".")
         assert rule["annotations"]["action"].endswith(".")
     assert {part for code in codes for part in code.split("|")} <= known
+
+
+def test_panels_ask_for_what_there_is() -> None:
+    """Every panel of the dashboard has queries with known metrics and labels, and legends of these."""
+    panels = json.loads((FOLDER / "grafana.json").read_text(encoding="utf-8"))["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels) >= 8
+    for panel in panels:
+        for target in panel["targets"]:
+            (metric,) = (SERIES[name] for name in _NAME.findall(target["expr"]))
+            assert wrong_in(target["expr"]) == [], panel["title"]
+            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= set(metric.labels)
 
 
 def test_the_configuration_scrapes_with_a_token() -> None:

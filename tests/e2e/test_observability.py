@@ -30,7 +30,7 @@ def metric(page: str, name: str) -> float:
 
 
 def test_a_running_service_tells_about_itself(tmp_path: Path) -> None:
-    """All processes log JSON without the token; one id joins request and run; path-steps count; top shows it."""
+    """All log JSON without the token; one id joins request and run; path-steps are counted; top shows it."""
     headers = {"Authorization": f"Bearer {TOKEN}", "X-Request-ID": "mine-1"}
     with running_service(tmp_path, "--log-format", "json", environment={"EQUIPOISE_TOKEN": TOKEN}) as service:
         job = httpx.post(f"{service.url}/v1/jobs", json={"spec": SPEC}, headers=headers, timeout=30).json()
