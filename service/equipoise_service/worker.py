@@ -1,6 +1,7 @@
 """A worker process: runs jobs, gives signs of life, takes over the jobs of the dead, and keeps order."""
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 
@@ -83,12 +84,15 @@ class Worker:
         )
         self._beats = 0
         self._status = "ready"
+        self._is_over = threading.Event()
+        self._heart = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
 
     def start(self, *, replaces: Sequence[str] = ()) -> None:
         """Register, begin to take jobs, and take over those of the workers this one replaces."""
         self._register()
         if replaces:
             self._workers.mark_stopped(replaces)
+        self._heart.start()
         self._engine.start()
         self.keep_order()
 
@@ -116,13 +120,10 @@ class Worker:
             Whether every chunk was finished; what was not is computed again by others.
         """
         give_up = time.monotonic() + self._settings.drain_seconds
-        next_beat = time.monotonic()
         self._status = "draining"
+        self._try_to_beat()
         self._engine.close()
         while not self._engine.is_idle and time.monotonic() < give_up:
-            if time.monotonic() >= next_beat:
-                self._beat()
-                next_beat = time.monotonic() + self._settings.heartbeat_seconds
             if orders.must_end(_DRAIN_LOOK_S):
                 break
         is_finished = self._engine.is_idle
@@ -133,8 +134,7 @@ class Worker:
         return is_finished
 
     def keep_order(self) -> None:
-        """Give a sign of life, take over from the dead, settle what was left open, sweep now and then."""
-        self._beat()
+        """Take over from the dead, settle what was left open, sweep now and then."""
         dead = [worker for worker in self._workers.dead() if worker != self.id]
         if dead:
             taken = self._engine.take_over(dead)
@@ -147,6 +147,9 @@ class Worker:
 
     def leave(self) -> None:
         """Record that this worker ends; its process must end right after."""
+        self._is_over.set()
+        # A last sign of life after the record would make it alive again.
+        self._heart.join()
         self._workers.mark_stopped([self.id])
 
     def stop(self) -> None:
@@ -155,6 +158,17 @@ class Worker:
         self.leave()
         self._queue.close()
         self._database.dispose()
+
+    def _beat_for_ever(self) -> None:
+        # In a thread of its own: keeping order may take long, for example at a store that is far away.
+        while not self._is_over.wait(self._settings.heartbeat_seconds):
+            self._try_to_beat()
+
+    def _try_to_beat(self) -> None:
+        try:
+            self._beat()
+        except Exception as error:
+            logger.warning("a sign of life could not be given: %s", str(error).split("\n", 1)[0])
 
     def _beat(self) -> None:
         """Give a sign of life; a worker that was given up for dead, perhaps frozen, registers anew."""
