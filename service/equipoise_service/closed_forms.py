@@ -5,8 +5,9 @@ import threading
 import time
 from typing import Any
 
-from equipoise_service.costs import Estimate
 from equipoise_service.job_table import Answer
+from equipoise_service.queues import QUICK
+from equipoise_service.routing import Route
 from equipoise_service.store import Store
 from equipoise_solver.errors import SolverError
 
@@ -35,10 +36,10 @@ class ClosedForms:
         self._turns = threading.BoundedSemaphore(AT_A_TIME)
 
     @staticmethod
-    def takes(work: Any, estimate: Estimate) -> bool:
+    def takes(route: Route) -> bool:
         """Whether a spec is answered here."""
-        seconds = estimate.seconds
-        return bool(work.cost.is_quick) and seconds is not None and seconds <= MOST_SECONDS
+        seconds = route.estimate.seconds
+        return route.queue == QUICK and seconds is not None and seconds <= MOST_SECONDS
 
     def solve(self, work: Any) -> Answer | None:
         """The result, written to the store; None if a worker is to compute it.

@@ -69,15 +69,15 @@ class Forecasts:
             plan = self._submissions.plan(submission, work)
         except ServiceError as refusal:
             device: DeviceClass = "gpu" if submission.device == "gpu" else "cpu"
-            estimate = self._router.estimate(work, device, self._fleet.now())
+            estimate = self._router.estimate(work.cost, device, self._fleet.now())
             return Forecast(estimate, None, refusal=refusal)
         return self._of(plan, submission)
 
     def _of(self, plan: Plan, submission: Submission) -> Forecast:
         route, estimate = plan.route, plan.route.estimate
         with self._engine.connect() as connection:
-            is_there = self._table.is_known(connection, plan.new)
-            if is_there or self._closed_forms.takes(plan.work, estimate):
+            is_there = self._table.known(connection, plan.new).is_known
+            if is_there or self._closed_forms.takes(route):
                 return Forecast(estimate, route, is_immediate=True)
             try:
                 self._submissions.check_room(connection, submission.caller, queue=route.queue)

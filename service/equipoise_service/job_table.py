@@ -130,6 +130,19 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is there of a job before it is submitted.
+
+    Attributes:
+        is_known: whether it waits, runs or has its result, or another user's job has the result.
+        n_attempts: how often it was tried.
+    """
+
+    is_known: bool
+    n_attempts: int
+
+
+@dataclass(frozen=True)
 class Room:
     """How many jobs are unfinished.
 
@@ -238,10 +251,11 @@ class JobTable:
         row = connection.execute(_ANSWERED, {"answer_key": new.answer_key}).mappings().first()
         return None if row is None else _job(row)
 
-    def is_known(self, connection: sa.Connection, new: NewJob) -> bool:
-        """Whether a job with this content waits, runs or has its result, or another user's has the result."""
+    def known(self, connection: sa.Connection, new: NewJob) -> Known:
+        """What is there of a job before it is submitted."""
         keys = {"content_id": new.content_id, "answer_key": new.answer_key}
-        return connection.execute(_KNOWN, keys).first() is not None
+        row = connection.execute(_KNOWN, keys).one()
+        return Known(bool(row.is_known), row.n_attempts or 0)
 
     def by_idempotency_key(self, connection: sa.Connection, key: str) -> tuple[str, str] | None:
         """Hash of the request and id of the job that a key belongs to."""
@@ -382,10 +396,11 @@ _HAS_ANSWER = sa.and_(
     jobs.c.result_expired_at.is_(None),
 )
 _ANSWERED = sa.select(*_WITHOUT_SPEC).where(_HAS_ANSWER).limit(1).with_for_update(read=True, of=jobs)
-_KNOWN = (
-    sa.select(jobs.c.id)
+_KNOWN = sa.select(
+    sa.exists()
     .where(sa.or_(sa.and_(_OF_CONTENT, jobs.c.status.in_(UNFINISHED)), _HAS_ANSWER))
-    .limit(1)
+    .label("is_known"),
+    sa.select(sa.func.max(jobs.c.attempt)).where(_OF_CONTENT).scalar_subquery().label("n_attempts"),
 )
 _IS_OWN = jobs.c.owner == sa.bindparam("owner")
 _ROOM = sa.select(

@@ -12,6 +12,7 @@ from equipoise_service.job_table import TimeoutBy
 from equipoise_service.queues import CPU, GPU, QUICK, URGENT
 from equipoise_service.settings import Settings
 from equipoise_service.time_limits import time_limit
+from equipoise_solver.specs import Spec
 
 WantedDevice = Literal["auto", "cpu", "gpu"]
 # A card is not worth its start for less than this on the processors, [s].
@@ -59,6 +60,30 @@ class Route:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What is looked at of a work; each is asked for once, because a sweep adds up the costs of its points.
+
+    Attributes:
+        spec: what is asked.
+        cost: the solver's `Cost`.
+        n_shards: most parts that it can be cut into.
+        takes_card: whether a graphics card computes it.
+    """
+
+    spec: Spec
+    cost: Any
+    n_shards: int
+    takes_card: bool
+
+    @classmethod
+    def of(cls, work: Any) -> "Demand":
+        """What a work asks for."""
+        cost = work.cost
+        takes_card = not cost.is_quick and bool(getattr(work, "runs_on_card", False))
+        return cls(work.spec, cost, int(getattr(work, "n_shards", 1)), takes_card)
+
+
 class Router:
     """Decides where jobs go.
 
@@ -82,37 +107,37 @@ class Router:
         Raises:
             RefusedError: it is beyond a limit, or no device takes it.
         """
-        check_size(work.cost, work.spec, self._settings)
+        demand = Demand.of(work)
+        check_size(demand.cost, demand.spec, self._settings)
         limit_s, limit_by = time_limit(wish.timeout_seconds, self._settings.max_job_seconds)
-        estimate, notes = self._placed(work, wish, fleet)
-        queue = self._queue(work, wish, estimate)
-        n_shards = 1 if queue == QUICK else self._n_shards(work, estimate)
+        estimate, notes = self._placed(demand, wish, fleet)
+        queue = self._queue(demand, wish, estimate)
+        n_shards = 1 if queue == QUICK else self._n_shards(demand, estimate)
         at_a_time = min(n_shards, max(1, fleet.slots(queue)))
-        check_time(estimate, work.spec, limit_s=limit_s, limit_by=limit_by, at_a_time=at_a_time)
+        check_time(estimate, demand.spec, limit_s=limit_s, limit_by=limit_by, at_a_time=at_a_time)
         return Route(queue, estimate, n_shards, limit_s, limit_by, notes)
 
-    def estimate(self, work: Any, device: DeviceClass, fleet: Fleet) -> Estimate:
-        """What a job takes on one slot of a class of devices."""
+    def estimate(self, cost: Any, device: DeviceClass, fleet: Fleet) -> Estimate:
+        """What a job of some `Cost` takes on one slot of a class of devices."""
         threads = fleet.threads(device, default=self._settings.worker_threads)
-        return estimated(work.cost, device, calibrations=self._calibrations, threads=threads)
+        return estimated(cost, device, calibrations=self._calibrations, threads=threads)
 
-    def _placed(self, work: Any, wish: Wish, fleet: Fleet) -> tuple[Estimate, tuple[str, ...]]:
+    def _placed(self, demand: Demand, wish: Wish, fleet: Fleet) -> tuple[Estimate, tuple[str, ...]]:
         """The estimate on the device that is chosen, and what to say of the choice."""
-        on_cpu = self.estimate(work, "cpu", fleet)
-        takes_card = not work.cost.is_quick and bool(getattr(work, "runs_on_card", False))
+        on_cpu = self.estimate(demand.cost, "cpu", fleet)
         if wish.device == "gpu":
-            if not takes_card:
-                raise _no_card_for(work)
+            if not demand.takes_card:
+                raise _no_card_for(demand.spec)
             if not fleet.serves(GPU):
-                return self._instead_of_card(work, on_cpu)
-            return self.estimate(work, "gpu", fleet), ()
-        if wish.device == "auto" and takes_card and fleet.serves(GPU):
-            on_gpu = self.estimate(work, "gpu", fleet)
+                return self._instead_of_card(on_cpu)
+            return self.estimate(demand.cost, "gpu", fleet), ()
+        if wish.device == "auto" and demand.takes_card and fleet.serves(GPU):
+            on_gpu = self.estimate(demand.cost, "gpu", fleet)
             if not fleet.serves(CPU) or _is_faster(on_gpu, on_cpu):
                 return on_gpu, ()
         return on_cpu, ()
 
-    def _instead_of_card(self, work: Any, on_cpu: Estimate) -> tuple[Estimate, tuple[str, ...]]:
+    def _instead_of_card(self, on_cpu: Estimate) -> tuple[Estimate, tuple[str, ...]]:
         """A job for a card goes to the processors while there is no card, if they are fast enough."""
         limit_s = self._settings.max_job_seconds
         if on_cpu.surely_exceeds(limit_s):
@@ -127,8 +152,8 @@ class Router:
         note = "No worker with a graphics card is there: the job goes to the cpu."
         return on_cpu, (note,)
 
-    def _queue(self, work: Any, wish: Wish, estimate: Estimate) -> str:
-        if work.cost.is_quick:
+    def _queue(self, demand: Demand, wish: Wish, estimate: Estimate) -> str:
+        if demand.cost.is_quick:
             return QUICK
         if not wish.is_urgent:
             return GPU if estimate.device == "gpu" else CPU
@@ -143,11 +168,11 @@ class Router:
             )
         return URGENT
 
-    def _n_shards(self, work: Any, estimate: Estimate) -> int:
+    def _n_shards(self, demand: Demand, estimate: Estimate) -> int:
         if estimate.seconds is None:
             return 1
         wanted = math.ceil(min(estimate.seconds / self._settings.shard_seconds, float(MOST_SHARDS)))
-        return max(1, min(int(getattr(work, "n_shards", 1)), wanted))
+        return max(1, min(demand.n_shards, wanted))
 
 
 def _is_faster(on_gpu: Estimate, on_cpu: Estimate) -> bool:
@@ -156,9 +181,9 @@ def _is_faster(on_gpu: Estimate, on_cpu: Estimate) -> bool:
     return on_cpu.seconds > WORTH_A_CARD_S and on_gpu.seconds < on_cpu.seconds
 
 
-def _no_card_for(work: Any) -> RefusedError:
+def _no_card_for(spec: Spec) -> RefusedError:
     message = (
-        f"device='gpu' is not offered for this spec of task {work.spec.task!r}: "
+        f"device='gpu' is not offered for this spec of task {spec.task!r}: "
         "no graphics card computes it. Leave device out, or send 'auto' or 'cpu'."
     )
     entry = blame("device", message, given="gpu", allowed="'auto' or 'cpu' for this spec")

@@ -120,12 +120,12 @@ class Submissions:
             OverloadedError: too many jobs of all users wait.
         """
         plan = self.plan(submission, self.prepared(submission))
-        answer = None
-        if self._closed_forms.takes(plan.work, plan.route.estimate) and not self._is_known(plan, submission):
-            # Nothing is locked meanwhile: of two that compute the same, one finds the other's job below.
-            answer = self._closed_forms.solve(plan.work)
+        if self._closed_forms.takes(plan.route):
+            receipt = self._at_once(plan, submission)
+            if receipt is not None:
+                return receipt
         with self._table.engine.begin() as connection:
-            return self._submit(connection, plan.new, submission, answer)
+            return self._submit(connection, plan.new, submission)
 
     def prepared(self, submission: Submission) -> Any:
         """The solver's work on a spec.
@@ -190,54 +190,73 @@ class Submissions:
                 f"{MOST_URGENT_JOBS}. Wait for its end, or send this one without urgent."
             )
 
-    def _is_known(self, plan: Plan, submission: Submission) -> bool:
-        key = _own_key(submission)
+    def _at_once(self, plan: Plan, submission: Submission) -> Receipt | None:
+        """The job of a closed form, computed here; None if it takes the way of other jobs.
+
+        Nothing is locked while it is computed: of two that compute the same, one finds the other's job.
+        """
+        new, key = plan.new, _own_key(submission)
         with self._table.engine.connect() as connection:
             if key is not None and self._table.by_idempotency_key(connection, key) is not None:
-                return True
-            return self._table.is_known(connection, plan.new)
+                return None
+            known = self._table.known(connection, new)
+        answer = None if known.is_known else self._closed_forms.solve(plan.work)
+        if answer is None:
+            return None
+        with self._table.engine.begin() as connection:
+            job = self._insert(connection, new, submission.caller, known.n_attempts + 1, answer)
+            if job is None:
+                return self._submit(connection, new, submission)
+            self._bind(connection, new, submission, job.id)
+            return Receipt(job, is_new=True)
 
-    def _submit(
-        self, connection: sa.Connection, new: NewJob, submission: Submission, answer: Answer | None
-    ) -> Receipt:
-        key, body_hash = _own_key(submission), _body_hash(new, submission)
-        if key is not None and answer is None:
+    def _submit(self, connection: sa.Connection, new: NewJob, submission: Submission) -> Receipt:
+        key = _own_key(submission)
+        if key is not None:
             bound = self._table.by_idempotency_key(connection, key)
             if bound is not None:
-                if bound[0] != body_hash:
+                if bound[0] != _body_hash(new, submission):
                     raise _key_reused(submission)
                 return Receipt(self._found(connection, bound[1]), is_new=False)
-        receipt = self._find_or_insert(connection, new, submission.caller, answer)
-        if key is not None and not self._table.bind_idempotency_key(
-            connection, key, body_hash, receipt.job.id
-        ):
+        receipt = self._find_or_insert(connection, new, submission.caller)
+        self._bind(connection, new, submission, receipt.job.id)
+        return receipt
+
+    def _bind(self, connection: sa.Connection, new: NewJob, submission: Submission, job_id: str) -> None:
+        """Bind the idempotency key of a submission, if it has one, to its job."""
+        key = _own_key(submission)
+        if key is None:
+            return
+        body_hash = _body_hash(new, submission)
+        if not self._table.bind_idempotency_key(connection, key, body_hash, job_id):
             # The same request may have come twice at the same time.
             bound = self._table.by_idempotency_key(connection, key)
             if bound is None or bound[0] != body_hash:
                 raise _key_reused(submission)
-        return receipt
 
-    def _find_or_insert(
-        self, connection: sa.Connection, new: NewJob, caller: Caller, answer: Answer | None
-    ) -> Receipt:
+    def _find_or_insert(self, connection: sa.Connection, new: NewJob, caller: Caller) -> Receipt:
         latest = self._table.latest_attempt(connection, new.content_id)
         if latest is not None and latest.is_answer:
             return Receipt(self._tagged(connection, latest.id, new), is_new=False)
-        is_new = True
+        known = self._table.answered(connection, new)
+        answer = None if known is None else Answer(known.result, known.seconds, known.live)
         if answer is None:
-            known = self._table.answered(connection, new)
-            if known is not None:
-                answer, is_new = Answer(known.result, known.seconds, known.live), False
-            else:
-                self.check_room(connection, caller, queue=new.queue)
+            self.check_room(connection, caller, queue=new.queue)
         attempt = 1 if latest is None else latest.attempt + 1
-        job = self._table.insert(connection, new, attempt, answer=answer)
+        job = self._insert(connection, new, caller, attempt, answer)
         if job is None:  # Another request submitted the same spec at the same time: its job is the job.
             return Receipt(self._tagged(connection, job_id_of(new.content_id, attempt), new), is_new=False)
-        record(connection, caller, "submit", job.id, detail={"task": new.task})
         if answer is None:
             self._enqueue(connection, job)
-        return Receipt(job, is_new)
+        return Receipt(job, is_new=answer is None)
+
+    def _insert(
+        self, connection: sa.Connection, new: NewJob, caller: Caller, attempt: int, answer: Answer | None
+    ) -> Job | None:
+        job = self._table.insert(connection, new, attempt, answer=answer)
+        if job is not None:
+            record(connection, caller, "submit", job.id, detail={"task": new.task})
+        return job
 
     def _enqueue(self, connection: sa.Connection, job: Job) -> None:
         self._queue.enqueue(
