@@ -117,10 +117,6 @@ class JobService:
         """Places of the waiting ones among some jobs, by id."""
         return self._outlooks.of(jobs)
 
-    def counts(self) -> dict[str, int]:
-        """Number of jobs by status."""
-        return self._table.counts()
-
     def page(
         self,
         caller: Caller,

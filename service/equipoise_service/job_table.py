@@ -275,13 +275,6 @@ class JobTable:
         """How many jobs are queued, running or cancelling: all, those of a user, and its urgent ones."""
         return Room(*connection.execute(_ROOM, {"owner": owner}).one())
 
-    def counts(self) -> dict[str, int]:
-        """Number of jobs by status."""
-        query = sa.select(jobs.c.status, sa.func.count()).group_by(jobs.c.status)
-        with self.engine.connect() as connection:
-            found = {row[0]: row[1] for row in connection.execute(query)}
-        return {status: found.get(status, 0) for status in STATUSES}
-
     def newest(
         self,
         *,
