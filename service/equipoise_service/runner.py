@@ -20,6 +20,7 @@ from equipoise_service.job_table import Job, JobTable, Status
 from equipoise_service.pacing import next_budget
 from equipoise_service.queues import QUICK
 from equipoise_service.store import Store, checkpoint_folder
+from equipoise_service.time_limits import out_of_time
 
 logger = logging.getLogger(__name__)
 
@@ -239,12 +240,3 @@ class JobRunner:
         if self._device is None:
             self._device = anyio.CapacityLimiter(1)
         return await to_process.run_sync(function, *args, cancellable=True, limiter=self._device)
-
-
-def out_of_time(job: Job | None) -> dict[str, Any]:
-    """Error columns of a job that ran out of time."""
-    limit = f"{job.timeout_seconds:g} s" if job else "its time limit"
-    return {
-        "error_code": "timed_out",
-        "error_message": f"The job ran longer than {limit}. Ask for less, or raise timeout_seconds.",
-    }

@@ -16,12 +16,13 @@ from equipoise_service.migrations import migrate
 from equipoise_service.orders import Orders
 from equipoise_service.queues import served_by
 from equipoise_service.retention import collect_in_background
-from equipoise_service.runner import JobRunner, RunnerOptions, out_of_time
+from equipoise_service.runner import JobRunner, RunnerOptions
 from equipoise_service.settings import Settings
 from equipoise_service.shard_runner import ShardRunner
 from equipoise_service.shards import ShardTable
 from equipoise_service.solver_version import claim_version, newer_version
 from equipoise_service.store import Store, checkpoint_folder
+from equipoise_service.time_limits import out_of_time
 from equipoise_service.worker_table import WorkerTable
 
 logger = logging.getLogger(__name__)

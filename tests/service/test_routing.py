@@ -16,10 +16,11 @@ from equipoise_service.errors import RefusedError
 from equipoise_service.fleet import KEEP_S, Fleet, FleetWatch, Post
 from equipoise_service.migrations import migrate
 from equipoise_service.queues import CPU, GPU, QUICK, URGENT
-from equipoise_service.routing import MAX_URGENT_SECONDS, MOST_SHARDS, Route, Router, Wish
+from equipoise_service.routing import MAX_URGENT_SECONDS, MOST_SHARDS, Demand, Route, Router, Wish
 from equipoise_service.settings import Settings
 from equipoise_service.tables import workers
 from equipoise_service.time_limits import out_of_time, time_limit
+from equipoise_solver.solving import prepare
 
 KIND = "simulate/test"
 CPU_POST = Post("cpu", frozenset({QUICK, URGENT, CPU}), 2)
@@ -260,3 +261,29 @@ def test_only_workers_that_take_jobs_count(engine: sa.Engine) -> None:
     now[0] = KEEP_S + 0.1
     assert watch.now() == Fleet((GPU_POST,))
     assert (watch.now().slots(GPU), watch.now().slots(CPU)) == (1, 0)
+
+
+SGF = {"kind": "sgf", "temperature": 0.05}
+SINGLY = {"kind": "sgd", "learning_rate": 0.05, "batch_size": 1}
+BY_STEPS: dict[str, Any] = {"dynamics": SINGLY, "duration": None, "n_steps": 40}
+ENSEMBLE = {
+    "task": "simulate",
+    "model": {"kind": "diagonal"},
+    "data": {"kind": "gaussian", "slope": 0.7, "noise_std": 1.3},
+    "dynamics": SGF,
+    "n_paths": 64,
+    "duration": 2.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "takes_card"),
+    [
+        ({}, True),
+        ({"task": "compare"}, True),
+        (BY_STEPS, False),
+    ],
+)
+def test_the_solver_says_what_a_card_computes(changes: dict[str, Any], takes_card: bool) -> None:
+    """Whether a card has kernels for a spec is known without a card."""
+    assert Demand.of(prepare({**ENSEMBLE, **changes})).takes_card is takes_card

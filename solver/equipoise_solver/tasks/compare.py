@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from equipoise_solver import ensembles
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.ensembles import EnsembleResult
+from equipoise_solver.ensembles.cuda.kernels import has_kernel
 from equipoise_solver.ensembles.devices import CPU, resolve_device
 from equipoise_solver.ensembles.edges import default_edges
 from equipoise_solver.parts import check_part
@@ -55,6 +56,11 @@ class CompareWork:
         has_own_law = isinstance(self.spec.dynamics, SGD) and self._plan.depth <= 1
         laws = FINITE_STEP_S if has_own_law else LIMIT_S
         return cost_of(self._plan, "compare", more_seconds=laws)
+
+    @property
+    def runs_on_card(self) -> bool:
+        """Whether a graphics card has kernels for it, be there one or not."""
+        return has_kernel(self._plan)
 
     @property
     def n_shards(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from equipoise_solver import ensembles
 from equipoise_solver.checkpoint import Checkpoint
+from equipoise_solver.ensembles.cuda.kernels import has_kernel
 from equipoise_solver.ensembles.devices import CPU, resolve_device
 from equipoise_solver.parts import check_part
 from equipoise_solver.specs import Ensemble, Simulate, SimulateSolution, spec_hash
@@ -24,6 +25,11 @@ class SimulateWork:
     def cost(self) -> Cost:
         """Path-steps and memory of the ensemble."""
         return cost_of(self._plan, "simulate")
+
+    @property
+    def runs_on_card(self) -> bool:
+        """Whether a graphics card has kernels for it, be there one or not."""
+        return has_kernel(self._plan)
 
     @property
     def n_shards(self) -> int:

@@ -64,6 +64,11 @@ class SimulateNetworkWork:
         self._device = _resolved(device, self._plan)
 
     @property
+    def runs_on_card(self) -> bool:
+        """Whether a graphics card takes it, be there one or not: torch takes every network."""
+        return True
+
+    @property
     def cost(self) -> Cost:
         """Path-steps, each counted by its multiplications."""
         steps = self._plan.path_steps * self._plan.work_per_step / MULTIPLICATIONS
