@@ -90,7 +90,7 @@ class Access:
         """
         if self._is_open:  # One user: there is nobody to be fair to.
             return replace(LOCAL, request_id=request_id)
-        caller = await self._identify(text, network_of(address))
+        caller = await self._identify(text, address)
         wait_s = self._requests.take(caller.user)
         if wait_s > 0:
             raise rate_limited("You send more requests than this service answers for one user.", wait_s)
@@ -140,12 +140,12 @@ class Access:
 
     def _refusal(self, address: str, *, detail: str | None = None) -> MalformedError:
         self._check_failures(address)
-        self._failures.take(address)
+        self._failures.take(network_of(address))
         text = detail or "This service needs a valid token: send the header Authorization: Bearer TOKEN."
         return MalformedError(text, code="unauthorized", headers=_CHALLENGE)
 
     def _check_failures(self, address: str) -> None:
-        wait_s = self._failures.wait_s(address)
+        wait_s = self._failures.wait_s(network_of(address))
         if wait_s > 0:
             raise rate_limited("Too many requests without a valid token came from your address.", wait_s)
 

@@ -34,27 +34,36 @@ def keep_local_token(
     A token that this user has for the same database is used again. The service starts without one where the
     file cannot be written: tokens can be made by hand.
     """
-    path = credentials_path(environment)
     database = make_url(settings.database).render_as_string(hide_password=True)
     engine = connect(settings.database)
     try:
         migrate(engine)
         table = TokenTable(engine)
+        path = credentials_path(environment)
         token = _usable(path, database, table)
         if token is None:
-            _, token = table.create(LOCAL, owner=LOCAL_USER, scopes=SCOPES, label=LABEL)
-        store_credential(path, addresses(host, port), Credential(token, database))
+            _make(table, path, addresses(host, port), database)
+        else:
+            store_credential(path, addresses(host, port), Credential(token, database))
         return path
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # The latter for a user without a home.
         logger.warning(
-            "the token of this machine cannot be stored in %s (%s): set EQUIPOISE_CREDENTIALS to a file "
+            "the token of this machine cannot be stored (%s): set EQUIPOISE_CREDENTIALS to a file "
             "that can be written, or make a token: equipoise token create --user NAME",
-            path,
-            error.strerror,
+            error,
         )
         return None
     finally:
         engine.dispose()
+
+
+def _make(table: TokenTable, path: Path, urls: list[str], database: str) -> None:
+    made, token = table.create(LOCAL, owner=LOCAL_USER, scopes=SCOPES, label=LABEL)
+    try:
+        store_credential(path, urls, Credential(token, database))
+    except OSError:
+        table.revoke(LOCAL, made.id)  # Nobody has it.
+        raise
 
 
 def addresses(host: str, port: int) -> list[str]:

@@ -208,6 +208,9 @@ def test_a_file_that_cannot_be_written_does_not_stop_the_service(
     assert keep_local_token(settings, "127.0.0.1", 8123, environment=environment) is None
     assert "cannot be stored" in caplog.text
     assert "eq_" not in caplog.text
+    engine = connect(settings.database)
+    assert [token.revoked_at is None for token in TokenTable(engine).all()] == [False]
+    engine.dispose()
 
 
 def test_the_file_stays_small(tmp_path: Path) -> None:
