@@ -130,7 +130,7 @@ def parquet_lists() -> bytes:
 
 
 def parquet_unpacks_to_much() -> bytes:
-    """A page whose header announces two gigabytes."""
+    """A page whose header announces far more than is in it."""
     content = bytearray(table(x=np.arange(1000.0), y=np.arange(1000.0)))
     summary = parquet.ParquetFile(io.BytesIO(content)).metadata.row_group(0).column(0)
     start = summary.dictionary_page_offset or summary.data_page_offset
@@ -141,7 +141,7 @@ def parquet_unpacks_to_much() -> bytes:
     while content[end] & 128:
         end += 1
     width = end + 1 - start - 3
-    content[start + 3 : end + 1] = b"\xff" * (width - 1) + b"\x7f"
+    content[start + 3 : end + 1] = b"\xfe" + b"\xff" * (width - 2) + b"\x7f"
     return bytes(content)
 
 
