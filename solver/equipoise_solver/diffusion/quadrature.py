@@ -45,6 +45,22 @@ _MAX_ROUNDS = 80
 _MOST_PANELS = 1000  # per parameter point; about 40 are usual, and 200 where g has a sharp minimum.
 
 
+def legendre_basis(t: Array) -> Array:
+    """Legendre polynomials of degree 0 .. ORDER at points of [-1, 1], (n,) -> (n, ORDER + 1).
+
+    The bits of numpy's `legvander` in a fraction of its time: nothing is made in between.
+    """
+    basis = np.empty((ORDER + 1, t.size))
+    basis[0], basis[1] = 1.0, t
+    room = np.empty(t.size)
+    for n in range(2, ORDER + 1):
+        row = np.multiply(basis[n - 1], t, out=basis[n])
+        row *= 2 * n - 1
+        row -= np.multiply(basis[n - 2], n - 1, out=room)
+        row /= n
+    return basis.T
+
+
 @dataclass(frozen=True, slots=True)
 class Ends:
     """How the line ends, per parameter point, shape (n,) each.

@@ -17,6 +17,7 @@ from equipoise_solver.diffusion.quadrature import (
     Ends,
     Index,
     Panels,
+    legendre_basis,
 )
 
 _STEPS = 60
@@ -174,7 +175,7 @@ class DensityTable:
     def _locate(self, y: Array) -> tuple[Index, Array, Array]:
         panel = np.clip(np.searchsorted(self.left, y, side="right") - 1, 0, self.left.size - 1)
         half = 0.5 * (self.right - self.left)[panel]
-        basis = np.asarray(legendre.legvander((y - self.left[panel]) / half - 1.0, ORDER), dtype=np.float64)
+        basis = legendre_basis((y - self.left[panel]) / half - 1.0)
         return panel.astype(np.intp), basis, half
 
 
@@ -227,7 +228,7 @@ def _solve(series: Array, target: Array) -> Array:
     density = series @ _DIFFERENTIATE
     active = row
     for _ in range(_STEPS):
-        basis = legendre.legvander(t[active], ORDER)
+        basis = legendre_basis(t[active])
         excess = np.einsum("ij,ij->i", basis, series[active]) - target[active]
         low[active] = np.where(excess < 0, t[active], low[active])
         high[active] = np.where(excess < 0, high[active], t[active])
