@@ -6,7 +6,6 @@ from typing import Any
 
 from equipoise_service.calibrations import Calibrations, DeviceClass
 from equipoise_service.errors import RefusedError, blame
-from equipoise_service.job_table import TimeoutBy
 from equipoise_service.settings import Settings
 from equipoise_solver.specs import Spec
 
@@ -79,16 +78,15 @@ def check_size(cost: Any, spec: Spec, settings: Settings) -> None:
             )
 
 
-def check_time(
-    estimate: Estimate, spec: Spec, *, limit_s: float, limit_by: TimeoutBy, at_a_time: int
-) -> None:
-    """Refuse a job that would surely run out of time.
+def check_time(estimate: Estimate, spec: Spec, *, limit_s: float, at_a_time: int) -> None:
+    """Refuse a job that would surely run out of the time that the service gives.
+
+    A `timeout_seconds` of its own is whoever asked's own business: see `time_note`.
 
     Args:
         estimate: what it takes.
         spec: what is asked.
-        limit_s: longest run, [s].
-        limit_by: whose limit that is.
+        limit_s: longest run, setting `max_job_seconds`, [s].
         at_a_time: slots that share the work.
 
     Raises:
@@ -97,16 +95,12 @@ def check_time(
     if not estimate.surely_exceeds(limit_s, at_a_time=at_a_time):
         return
     seconds = (estimate.seconds or 0.0) / at_a_time
-    if limit_by == "job":
-        field, whose, remedy = "timeout_seconds", "timeout_seconds allows", "raise timeout_seconds"
-    else:
-        field, whose, remedy = size_field(spec), "this service gives a job", "ask its operator for more time"
     raise too_much(
-        field,
-        f"This spec takes about {seconds:.3g} s on the {estimate.device}: {whose} {limit_s:g} s. "
-        f"Ask for fewer paths or steps, or {remedy}.",
-        given=f"{limit_s:g} s" if limit_by == "job" else f"{seconds:.3g} s",
-        allowed=f">= {seconds:.3g} s" if limit_by == "job" else f"<= {limit_s:g} s",
+        size_field(spec),
+        f"This spec takes about {seconds:.3g} s on the {estimate.device}: this service gives a job "
+        f"{limit_s:g} s. Ask for fewer paths or steps, or ask its operator for more time.",
+        given=f"{seconds:.3g} s",
+        allowed=f"<= {limit_s:g} s",
     )
 
 

@@ -36,7 +36,7 @@ def check_directory(file: BinaryIO) -> None:
     bare = len(tail) - _END.size
     place = bare if bare >= 0 and tail[bare:].startswith(_END_SIGNATURE) else tail.rfind(_END_SIGNATURE)
     if place < 0 or len(tail) < place + _END.size:
-        raise ValueError("it has no end record")
+        raise ValueError("File is not a zip file")
     if tail[max(0, place - _LARGE_SIZE) : place].startswith(_LARGE_SIGNATURE):
         raise ValueError("it is of the kind for more than 4 GB")
     directory_size = _END.unpack_from(tail, place)[5]

@@ -50,7 +50,9 @@ def check_footer(file: BinaryIO) -> None:
     tail = file.read(8)
     file.seek(0)
     if len(tail) < 8 or tail[4:] != _MAGIC:
-        raise ValueError("it does not end as one does")
+        # The words of pyarrow, by which the client refuses such a file too.
+        reason = "Either the file is corrupted or this is not a parquet file."
+        raise ValueError(f"Parquet magic bytes not found in footer. {reason}")
     if int.from_bytes(tail[:4], "little") > LARGEST_FOOTER:
         raise ValueError(f"its summary is longer than {LARGEST_FOOTER} bytes")
 

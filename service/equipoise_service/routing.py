@@ -114,7 +114,7 @@ class Router:
         queue = self._queue(demand, wish, estimate)
         n_shards = 1 if queue == QUICK else self._n_shards(demand, estimate)
         at_a_time = min(n_shards, max(1, fleet.slots(queue)))
-        check_time(estimate, demand.spec, limit_s=limit_s, limit_by=limit_by, at_a_time=at_a_time)
+        check_time(estimate, demand.spec, limit_s=self._settings.max_job_seconds, at_a_time=at_a_time)
         return Route(queue, estimate, n_shards, limit_s, limit_by, notes)
 
     def estimate(self, cost: Any, device: DeviceClass, fleet: Fleet) -> Estimate:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Ending = Literal["succeeded", "failed", "cancelled", "refused"]
+Ending = Literal["succeeded", "failed", "cancelled", "timed_out"]
 # Path-steps that a thread of the slowest machine of interest makes in a second.
 _STEPS_PER_SECOND = 4e7
 _TEACHER = {"kind": "teacher", "teacher": [[1.0, -0.5], [0.3, 0.8]], "input_cov": [[2.0, 0.3], [0.3, 0.5]]}
@@ -21,7 +21,7 @@ class Errand:
         user: number of the user.
         kind: what the report counts it as.
         spec: what is asked.
-        ending: the only status it may end in; "refused" becomes no job.
+        ending: the only status it may end in.
         code: error code that it must end with, if it must fail.
         options: other fields of the request.
         cancel_after_s: time from the submission to the request to stop it, [s].
@@ -143,10 +143,9 @@ def _cancelled(rng: random.Random, number: int, _seconds: float) -> dict[str, An
     return {"spec": _endless(number), "ending": "cancelled", "cancel_after_s": rng.uniform(0.0, 4.0)}
 
 
-def _refused(rng: random.Random, number: int, _seconds: float) -> dict[str, Any]:
-    """More work than its own time limit allows."""
+def _late(rng: random.Random, number: int, _seconds: float) -> dict[str, Any]:
     options = {"timeout_seconds": 1.0}
-    return {"spec": _endless(number), "ending": "refused", "code": "limit_exceeded", "options": options}
+    return {"spec": _endless(number), "ending": "timed_out", "code": "timed_out", "options": options}
 
 
 _KINDS: dict[str, tuple[float, Callable[[random.Random, int, float], dict[str, Any]]]] = {
@@ -159,6 +158,6 @@ _KINDS: dict[str, tuple[float, Callable[[random.Random, int, float], dict[str, A
     "equilibrium": (4, _equilibrium),
     "failing": (4, _failing),
     "cancelled": (6, _cancelled),
-    "refused": (2, _refused),
+    "out of time": (2, _late),
 }
 """Weight of each kind, and how one is drawn."""

@@ -92,10 +92,6 @@ class User(threading.Thread):
         answer = self._insist("POST", "/v1/jobs", json=body, headers=key)
         if answer is None:
             return
-        if answer.status_code == 422 and errand.ending == "refused":
-            outcome.job = {"status": "refused", "error": answer.json()}
-            self._end(outcome)
-            return
         if answer.status_code not in (200, 202):
             outcome.wrong.append(f"submission: {answer.status_code} {answer.text[:300]}")
             self._end(outcome)

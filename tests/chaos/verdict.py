@@ -66,7 +66,7 @@ class Truth:
 def judge_answers(outcomes: Sequence[Outcome], failures: Sequence[str], truth: Truth) -> list[Check]:
     """What the users saw; `failures` are answers that say that the service failed."""
     lost = [f"{_name(o)}: {o.job.get('status', 'never taken')}" for o in outcomes if not o.is_over]
-    ended = [o for o in outcomes if o.job.get("status") in FINAL | {"refused"}]
+    ended = [o for o in outcomes if o.job.get("status") in FINAL]
     wrong_end = [_ending(o) for o in ended if not _ended_well(o)]
     solved = [o for o in ended if o.job["status"] == "succeeded" == o.errand.ending]
     other = [
