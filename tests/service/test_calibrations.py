@@ -18,6 +18,7 @@ from equipoise_service.calibrations import (
     MEMORY,
     UNMEASURED,
     Calibrations,
+    DeviceClass,
     Factor,
     updated,
 )
@@ -46,7 +47,8 @@ def factor(database: sa.Engine, device: str = "cpu", kind: str = KIND) -> float:
 
 def test_without_measurements_the_assumed_factor_counts_as_not_measured(database: sa.Engine) -> None:
     """A kind that nobody has measured has the factor that is assumed for its class of devices."""
-    for device, name in (("cpu", "cpu"), ("gpu", "gpu"), ("cuda:3", "gpu")):
+    classes: dict[str, DeviceClass] = {"cpu": "cpu", "gpu": "gpu", "cuda:3": "gpu"}
+    for device, name in classes.items():
         found = Calibrations(database).factor(device, KIND)
         assert found == Factor(UNMEASURED[name], is_measured=False)
 
