@@ -9,9 +9,9 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Response
 
+from equipoise_service.http.slow_clients import bounded_protocol
+from equipoise_service.http.sockets import listen
 from equipoise_service.settings import Settings
-from equipoise_service.slow_clients import bounded_protocol
-from equipoise_service.sockets import listen
 
 
 def application(content: bytes) -> FastAPI:

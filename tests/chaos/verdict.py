@@ -17,12 +17,12 @@ from tests.chaos.stage import Stage
 from tests.chaos.users import Outcome
 from tests.e2e.jobs import FINAL
 
-from equipoise_service.database import connect
-from equipoise_service.engine import JobQueue
-from equipoise_service.garbage import DAY_S, Limits
-from equipoise_service.retention import Collector
+from equipoise_service.jobs.engine import JobQueue
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.garbage import DAY_S, Limits
+from equipoise_service.storage.retention import Collector
+from equipoise_service.storage.store import Store
 from equipoise_solver.solving import solve
 
 # Sweeps come every thirty beats; taking over and settling take a few.

@@ -43,7 +43,8 @@ def test_the_import_is_quick_and_light() -> None:
 
 WITHOUT_TORCH = """
 import sys
-import equipoise_solver.solving, equipoise_service.app, equipoise_service.chunks, equipoise_service.worker
+import equipoise_solver.solving
+import equipoise_service.http.app, equipoise_service.workers.chunks, equipoise_service.workers.worker
 from equipoise_solver import solve
 law = {"model": {"kind": "diagonal"}, "data": {"kind": "gaussian"}}
 solve({"task": "stationary", "temperature": 0.1} | law)

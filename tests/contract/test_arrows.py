@@ -97,7 +97,7 @@ def test_all_three_packages_are_read() -> None:
         ("clients/equipoise/x.py", "from . import specs"),
         ("solver/equipoise_solver/specs/x.py", "from equipoise_solver.errors import SolverError"),
         ("solver/equipoise_solver/x.py", "from equipoise import Client"),
-        ("solver/equipoise_solver/x.py", "if True:\n    import equipoise_service.app"),
+        ("solver/equipoise_solver/x.py", "if True:\n    import equipoise_service.http.app"),
         ("service/equipoise_service/x.py", "import equipoise"),
         ("service/equipoise_service/x.py", "from dbos import DBOS"),
     ],
@@ -113,7 +113,7 @@ def test_planted_arrows_are_found(path: str, source: str) -> None:
         ("clients/equipoise/x.py", "from equipoise_solver import specs\nimport equipoise.client"),
         ("clients/equipoise/x.py", "def f():\n    from equipoise_solver.solving import prepare"),
         ("service/equipoise_service/x.py", "import equipoise_solver.theory"),
-        ("service/equipoise_service/engine.py", "from dbos import DBOS"),
+        ("service/equipoise_service/jobs/engine.py", "from dbos import DBOS"),
         ("solver/equipoise_solver/x.py", "import numpy"),
     ],
 )

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from equipoise_service.app import create_app
-from equipoise_service.command import OPTIONS
-from equipoise_service.commands import COMMANDS
+from equipoise_service.command_line.command import OPTIONS
+from equipoise_service.command_line.commands import COMMANDS
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]

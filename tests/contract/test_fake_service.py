@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from tests.clients.fake_service import FakeService, job_state, problem
 
 from equipoise_service.errors import REASONS, ServiceError, blame
-from equipoise_service.operation_schemas import Health
-from equipoise_service.problems import Problem, problem_response
-from equipoise_service.schemas import DatasetView, EstimateView, JobView
+from equipoise_service.http.operation_schemas import Health
+from equipoise_service.http.problems import Problem, problem_response
+from equipoise_service.http.schemas import DatasetView, EstimateView, JobView
 
 
 @pytest.mark.parametrize("code", REASONS)

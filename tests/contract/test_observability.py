@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from equipoise_service.errors import JOB_ERRORS, REASONS
-from equipoise_service.metric_table import METRICS, Metric
+from equipoise_service.telemetry.metric_table import METRICS, Metric
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ import pytest
 from tests.support.servers import Service, clean_environment, descendants, running_service, wait_until
 
 from equipoise import AccessDeniedError, Client, StationarySolution
-from equipoise_service.access import CACHE_S
-from equipoise_service.tokens import TOKEN
+from equipoise_service.users.access import CACHE_S
+from equipoise_service.users.tokens import TOKEN
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

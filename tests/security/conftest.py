@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from tests.service.asgi_client import AppClient, started
 from tests.service.test_problems import STATIONARY
 
-from equipoise_service.app import create_app
-from equipoise_service.callers import LOCAL, Scope
-from equipoise_service.database import connect
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
-from equipoise_service.tokens import Token, TokenTable
+from equipoise_service.storage.database import connect
+from equipoise_service.users.callers import LOCAL, Scope
+from equipoise_service.users.tokens import Token, TokenTable
 
 TOKEN = "a-token-of-tests-only"
 BEARER = {"authorization": f"Bearer {TOKEN}"}

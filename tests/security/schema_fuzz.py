@@ -37,11 +37,11 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.service.asgi_client import AppClient, started
 
-from equipoise_service.app import create_app
-from equipoise_service.database import connect
-from equipoise_service.job_table import JobTable
+from equipoise_service.http.app import create_app
+from equipoise_service.jobs.job_table import JobTable
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.store import Store
 
 TOKEN = "a-token-for-fuzzing-only"
 SPEC: dict[str, Any] = {

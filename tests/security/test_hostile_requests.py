@@ -9,7 +9,7 @@ from tests.security.hostile_requests import TABLE, Hostile
 from tests.service.asgi_client import AppClient
 from tests.service.test_problems import assert_problem
 
-from equipoise_service.security_headers import SECURITY_HEADERS
+from equipoise_service.http.security_headers import SECURITY_HEADERS
 
 MOST_MEMORY = 160 * 2**20
 """Most memory that answering may take beyond what the body itself takes several times, [bytes]."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tests.service.asgi_client import started
 from tests.service.test_problems import STATIONARY
 
-from equipoise_service.app import create_app
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ METHODS = {
 }  # fmt: skip
 ALLOWED = {
     (
-        "service/equipoise_service/devices.py",
+        "service/equipoise_service/workers/devices.py",
         "ctypes.CDLL",
     ): "asks the driver for the names of graphics cards",
     (
@@ -40,21 +40,24 @@ ALLOWED = {
     ): "becomes the service, by the user's own command line",
     ("clients/equipoise/local/tables.py", "np.load"): "reads the user's own file, with allow_pickle=False",
     ("clients/equipoise/operations.py", "np.load"): "reads what the service sent, with allow_pickle=False",
-    ("service/equipoise_service/backup.py", "subprocess.run"): "runs PostgreSQL's own tools, without a shell",
     (
-        "service/equipoise_service/chunks.py",
+        "service/equipoise_service/storage/backup.py",
+        "subprocess.run",
+    ): "runs PostgreSQL's own tools, without a shell",
+    (
+        "service/equipoise_service/workers/chunks.py",
         "importlib.import_module",
     ): "imports the solver that our code names",
     (
-        "service/equipoise_service/dataset_arrays.py",
+        "service/equipoise_service/uploads/dataset_arrays.py",
         "np.load",
     ): "reads what we stored, with allow_pickle=False",
     (
-        "service/equipoise_service/processes.py",
+        "service/equipoise_service/workers/processes.py",
         "ctypes.CDLL",
     ): "has the kernel end children with their parent",
     (
-        "service/equipoise_service/supervisor.py",
+        "service/equipoise_service/workers/supervisor.py",
         "subprocess.Popen",
     ): "starts this program, without a shell",
     ("solver/equipoise_solver/ensembles/devices.py", "ctypes.CDLL"): "asks whether there is a graphics card",

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from equipoise_service.parquet_pages import check_footer, check_pages
+from equipoise_service.uploads.parquet_pages import check_footer, check_pages
 
 N = 5000
 COLUMNS = {

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from tests.support.servers import Service, descendants, processes, running_service
 
-from equipoise_service.app import create_app
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

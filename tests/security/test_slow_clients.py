@@ -14,7 +14,7 @@ from tests.e2e.jobs import simulation, submit
 from tests.security.conftest import BEARER, TOKEN
 from tests.support.servers import Service, running_service, wait_until
 
-from equipoise_service.security_headers import SECURITY_HEADERS
+from equipoise_service.http.security_headers import SECURITY_HEADERS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -10,7 +10,7 @@ from tests.service.asgi_client import AppClient, started
 from tests.service.workers import Bench
 from tests.support.postgres import new_database
 
-from equipoise_service.app import create_app
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
 
 

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from tests.service.fake_solver import simulate_spec
 from tests.service.users import Lab, User, lab
 
-from equipoise_service import audit
-from equipoise_service.callers import LOCAL, Caller
 from equipoise_service.settings import Settings
+from equipoise_service.users import audit
+from equipoise_service.users.callers import LOCAL, Caller
 
 CSV_TYPE = {"Content-Type": "text/csv"}
 

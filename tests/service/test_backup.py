@@ -15,13 +15,13 @@ from tests.e2e.jobs import ended, etag_of_undisturbed_run, job_of, simulation, s
 from tests.support.postgres import new_database
 from tests.support.servers import clean_environment, running_service
 
-from equipoise_service.backup import BackupError, back_up, restore, verify
-from equipoise_service.commands import main
-from equipoise_service.database import connect
-from equipoise_service.migrations import migrate
+from equipoise_service.command_line.commands import main
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
-from equipoise_service.tables import jobs
+from equipoise_service.storage.backup import BackupError, back_up, restore, verify
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import migrate
+from equipoise_service.storage.store import Store
+from equipoise_service.storage.tables import jobs
 
 N_SHORT = 4
 N_LONG = 80_000

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.postgres import new_database
 
-from equipoise_service.calibrations import (
+from equipoise_service.jobs.calibrations import (
     FIRST_WEIGHT,
     KEEP_S,
     LARGEST_SURPRISE,
@@ -22,9 +22,9 @@ from equipoise_service.calibrations import (
     Factor,
     updated,
 )
-from equipoise_service.database import connect
-from equipoise_service.migrations import migrate
 from equipoise_service.settings import Settings
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import migrate
 
 KIND = "simulate/test/float64"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from equipoise_service.database import connect, database_now
+from equipoise_service.storage.database import connect, database_now
 
 
 def test_sqlite_knows_milliseconds(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tests.service.asgi_client import AppClient, started
 from tests.service.test_problems import assert_problem
 
-from equipoise_service.app import create_app
-from equipoise_service.dataset_columns import Choice
-from equipoise_service.dataset_files import Format, read_columns
 from equipoise_service.errors import ServiceError
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
+from equipoise_service.storage.store import Store
+from equipoise_service.uploads.dataset_columns import Choice
+from equipoise_service.uploads.dataset_files import Format, read_columns
 
 X, Y = [0.5, -1.25, 3.0], [1.0, 2.0, -7.5]
 CSV = b"x,y\n0.5,1.0\n-1.25,2\n3e0,-7.5\n"

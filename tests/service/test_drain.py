@@ -11,9 +11,9 @@ from tests.service.workers import Bench, worker_process, working
 from tests.support.servers import wait_until
 
 from equipoise_service.errors import SettingsError
+from equipoise_service.jobs.solver_version import claim_version, newer_version
 from equipoise_service.settings import Settings
-from equipoise_service.solver_version import claim_version, newer_version
-from equipoise_service.tables import properties
+from equipoise_service.storage.tables import properties
 
 pytestmark = pytest.mark.slow
 

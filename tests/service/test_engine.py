@@ -15,9 +15,9 @@ from tests.service.fake_solver import BREAKS, CRASHES, HANGS, REFUSES, simulate_
 from tests.service.workers import FINAL, freeze, worker_process, working
 from tests.support.servers import descendants, wait_until, wait_until_gone
 
-from equipoise_service.app import create_app
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
+from equipoise_service.storage.store import Store
 
 pytestmark = pytest.mark.slow
 

@@ -10,15 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support.postgres import new_database
 
-from equipoise_service.database import connect
-from equipoise_service.expected_start import Line, Outlooks, Rank, ahead, outlook, turn_order
-from equipoise_service.fleet import Fleet, FleetWatch, Post
-from equipoise_service.job_table import Job, JobTable
-from equipoise_service.migrations import migrate
-from equipoise_service.queues import CPU, GPU, QUICK, URGENT
+from equipoise_service.jobs.expected_start import Line, Outlooks, Rank, ahead, outlook, turn_order
+from equipoise_service.jobs.fleet import Fleet, FleetWatch, Post
+from equipoise_service.jobs.job_table import Job, JobTable
+from equipoise_service.jobs.queues import CPU, GPU, QUICK, URGENT
 from equipoise_service.settings import Settings
-from equipoise_service.slots import in_turn
-from equipoise_service.tables import jobs, workers
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import migrate
+from equipoise_service.storage.tables import jobs, workers
+from equipoise_service.workers.slots import in_turn
 
 NOW = 1_000_000.0
 ONE_CPU = Fleet((Post("cpu", frozenset({QUICK, URGENT, CPU}), 2),))

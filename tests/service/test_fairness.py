@@ -10,10 +10,10 @@ from tests.service.fake_solver import HANGS, SLOW, simulate_spec
 from tests.service.workers import Bench, worker_process, working
 from tests.support.servers import wait_until
 
-from equipoise_service.job_table import Job
-from equipoise_service.queues import SlotRule, rules_for, served_by
+from equipoise_service.jobs.job_table import Job
+from equipoise_service.jobs.queues import SlotRule, rules_for, served_by
 from equipoise_service.settings import Settings
-from equipoise_service.slots import Slots, in_turn
+from equipoise_service.workers.slots import Slots, in_turn
 
 
 def seconds_long(seed: int, n_steps: int = 5 * 10**5) -> dict[str, object]:

@@ -8,7 +8,7 @@ from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
 from tests.service.fake_solver import simulate_spec
 
-from equipoise_service.app import create_app
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
 
 

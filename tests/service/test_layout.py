@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.service.asgi_client import AppClient
 
-from equipoise_service.app import create_app
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
 
 PACKAGE = Path(__file__).parents[2] / "service" / "equipoise_service"

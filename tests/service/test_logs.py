@@ -14,11 +14,11 @@ import pytest
 from tests.service.asgi_client import started
 from tests.service.fake_solver import simulate_spec
 
-from equipoise_service import logs
-from equipoise_service.app import create_app
-from equipoise_service.logs import LogOptions, about, note
-from equipoise_service.redaction import HIDDEN, redacted, secrets_of
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
+from equipoise_service.telemetry import logs
+from equipoise_service.telemetry.logs import LogOptions, about, note
+from equipoise_service.telemetry.redaction import HIDDEN, redacted, secrets_of
 
 SECRET = "hunter2-hunter2-hunter2"
 

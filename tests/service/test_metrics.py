@@ -16,18 +16,18 @@ from tests.service.asgi_client import AppClient, started
 from tests.service.fake_solver import simulate_spec
 from tests.support.postgres import new_database
 
-from equipoise_service import counters
-from equipoise_service.app import create_app
-from equipoise_service.counters import Increment
-from equipoise_service.database import connect
-from equipoise_service.job_table import JobTable, NewJob, job_id_of
-from equipoise_service.metric_table import METRICS, PATH_STEPS, REQUESTS, SUBMITTED, WAIT
-from equipoise_service.migrations import migrate
-from equipoise_service.request_counts import RequestCounts
-from equipoise_service.routes.operations import get_state_reader
-from equipoise_service.service_state import StateReader
+from equipoise_service.http.app import create_app
+from equipoise_service.http.request_counts import RequestCounts
+from equipoise_service.http.routes.operations import get_state_reader
+from equipoise_service.jobs.job_table import JobTable, NewJob, job_id_of
 from equipoise_service.settings import Settings
-from equipoise_service.tables import workers
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import migrate
+from equipoise_service.storage.tables import workers
+from equipoise_service.telemetry import counters
+from equipoise_service.telemetry.counters import Increment
+from equipoise_service.telemetry.metric_table import METRICS, PATH_STEPS, REQUESTS, SUBMITTED, WAIT
+from equipoise_service.telemetry.service_state import StateReader
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -10,13 +10,13 @@ from tests.service.asgi_client import AppClient
 from tests.service.fake_solver import simulate_spec
 from tests.service.users import lab
 
-from equipoise_service.database import connect
 from equipoise_service.errors import OverloadedError
-from equipoise_service.migrations import NEWEST, migrate, schema_version
-from equipoise_service.readiness import BAD_FOR_S, GOOD_FOR_S, ReadinessCheck
+from equipoise_service.http.readiness import BAD_FOR_S, GOOD_FOR_S, ReadinessCheck
+from equipoise_service.jobs.worker_table import WorkerTable
 from equipoise_service.settings import Settings
-from equipoise_service.tables import workers
-from equipoise_service.worker_table import WorkerTable
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import NEWEST, migrate, schema_version
+from equipoise_service.storage.tables import workers
 from equipoise_solver.version import __version__
 
 

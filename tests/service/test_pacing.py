@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from equipoise_service.pacing import FIRST_BUDGET, next_budget
+from equipoise_service.workers.pacing import FIRST_BUDGET, next_budget
 
 
 def chunks_of(total: float, *, rate: float, aim_seconds: float = 2.0) -> list[float]:

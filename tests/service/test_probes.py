@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from equipoise_service.errors import SettingsError
-from equipoise_service.probes import Patience, check_places
 from equipoise_service.settings import Settings
+from equipoise_service.storage.probes import Patience, check_places
 
 
 def refusal_of(settings: Settings, patience: Patience | None = None) -> str:

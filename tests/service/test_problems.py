@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
 
-from equipoise_service.app import create_app
 from equipoise_service.errors import REASONS
-from equipoise_service.problems import field_path, shorten
+from equipoise_service.http.app import create_app
+from equipoise_service.http.problems import field_path, shorten
 from equipoise_service.settings import Settings
 
 JSON = {"content-type": "application/json"}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.service.users import Lab, User, lab
 
-from equipoise_service.rate_limits import RateLimiter, network_of, rate_limited
 from equipoise_service.settings import Settings
+from equipoise_service.users.rate_limits import RateLimiter, network_of, rate_limited
 
 
 class Clock:

@@ -9,15 +9,15 @@ from tests.service import fake_solver
 from tests.service.asgi_client import started
 from tests.service.fake_solver import simulate_spec
 
-from equipoise_service.app import create_app
-from equipoise_service.callers import LOCAL, Caller
-from equipoise_service.deps import Resources
 from equipoise_service.errors import NotFoundError
-from equipoise_service.job_service import JobService
-from equipoise_service.job_table import JobTable
-from equipoise_service.result_cache import LruCache, ResultCache
+from equipoise_service.http.app import create_app
+from equipoise_service.http.deps import Resources
+from equipoise_service.http.result_cache import LruCache, ResultCache
+from equipoise_service.jobs.job_service import JobService
+from equipoise_service.jobs.job_table import JobTable
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
+from equipoise_service.storage.store import Store
+from equipoise_service.users.callers import LOCAL, Caller
 
 CONTENT = b'{"mean":1.5,"seconds":null}'
 STRANGER = Caller("stranger", frozenset({"read"}))

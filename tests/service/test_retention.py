@@ -14,22 +14,22 @@ import pytest
 import sqlalchemy as sa
 from tests.support.postgres import new_database
 
-from equipoise_service.callers import LOCAL
-from equipoise_service.commands import main
-from equipoise_service.database import connect
-from equipoise_service.dataset_arrays import Columns
-from equipoise_service.datasets import DatasetLibrary
-from equipoise_service.engine import JobQueue, migrate_engine
+from equipoise_service.command_line.commands import main
 from equipoise_service.errors import NotFoundError
-from equipoise_service.garbage import DAY_S, SETTLED_S, Garbage, Limits
-from equipoise_service.job_service import JobService
-from equipoise_service.job_table import Job, JobTable
-from equipoise_service.migrations import migrate
-from equipoise_service.retention import Collector, collect_if_due
+from equipoise_service.jobs.engine import JobQueue, migrate_engine
+from equipoise_service.jobs.job_service import JobService
+from equipoise_service.jobs.job_table import Job, JobTable
+from equipoise_service.jobs.submissions import Submission
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
-from equipoise_service.submissions import Submission
-from equipoise_service.tables import audit_log, idempotency_keys, job_tags, jobs
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.garbage import DAY_S, SETTLED_S, Garbage, Limits
+from equipoise_service.storage.migrations import migrate
+from equipoise_service.storage.retention import Collector, collect_if_due
+from equipoise_service.storage.store import Store
+from equipoise_service.storage.tables import audit_log, idempotency_keys, job_tags, jobs
+from equipoise_service.uploads.dataset_arrays import Columns
+from equipoise_service.uploads.datasets import DatasetLibrary
+from equipoise_service.users.callers import LOCAL
 from equipoise_solver.solving import prepare
 from equipoise_solver.specs import parse_spec
 

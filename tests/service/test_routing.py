@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from equipoise_service.calibrations import UNMEASURED, Calibrations
-from equipoise_service.costs import MARGIN, UNMEASURED_MARGIN, time_note
-from equipoise_service.database import connect
 from equipoise_service.errors import RefusedError
-from equipoise_service.fleet import KEEP_S, Fleet, FleetWatch, Post
-from equipoise_service.migrations import migrate
-from equipoise_service.queues import CPU, GPU, QUICK, URGENT
-from equipoise_service.routing import MAX_URGENT_SECONDS, MOST_SHARDS, Demand, Route, Router, Wish
+from equipoise_service.jobs.calibrations import UNMEASURED, Calibrations
+from equipoise_service.jobs.costs import MARGIN, UNMEASURED_MARGIN, time_note
+from equipoise_service.jobs.fleet import KEEP_S, Fleet, FleetWatch, Post
+from equipoise_service.jobs.queues import CPU, GPU, QUICK, URGENT
+from equipoise_service.jobs.routing import MAX_URGENT_SECONDS, MOST_SHARDS, Demand, Route, Router, Wish
+from equipoise_service.jobs.time_limits import out_of_time, time_limit
 from equipoise_service.settings import Settings
-from equipoise_service.tables import workers
-from equipoise_service.time_limits import out_of_time, time_limit
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import migrate
+from equipoise_service.storage.tables import workers
 from equipoise_solver.solving import prepare
 
 KIND = "simulate/test"

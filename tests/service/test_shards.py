@@ -9,8 +9,8 @@ from tests.service.fake_solver import HANGS, REFUSES_IN_ITS_SECOND_SHARD, SLOW, 
 from tests.service.workers import Bench, freeze, worker_process, working
 from tests.support.servers import descendants, wait_until, wait_until_gone
 
+from equipoise_service.jobs.shards import merged_live, shard_id
 from equipoise_service.settings import Settings
-from equipoise_service.shards import merged_live, shard_id
 
 pytestmark = pytest.mark.slow
 N_SHARDS = 4

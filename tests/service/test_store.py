@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.s3 import S3Server
 
-from equipoise_service import remote_blobs
-from equipoise_service.local_blobs import LocalBlobs
-from equipoise_service.remote_blobs import RemoteBlobs
-from equipoise_service.store import Store, is_unfinished
+from equipoise_service.storage import remote_blobs
+from equipoise_service.storage.local_blobs import LocalBlobs
+from equipoise_service.storage.remote_blobs import RemoteBlobs
+from equipoise_service.storage.store import Store, is_unfinished
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,7 +123,7 @@ def test_child_processes_share_the_store(store: Store, url: str) -> None:
     """A process that is given nothing but the URL and the environment reads and writes the same blobs."""
     store.put("from/parent", b"hello")
     code = (
-        "import sys; from equipoise_service.store import Store; store = Store(sys.argv[1]);"
+        "import sys; from equipoise_service.storage.store import Store; store = Store(sys.argv[1]);"
         "store.put('from/child', store.get('from/parent') + b' there')"
     )
     subprocess.run([sys.executable, "-c", code, url], check=True, cwd=ROOT, env=dict(os.environ))

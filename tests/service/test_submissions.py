@@ -15,13 +15,13 @@ from tests.service.asgi_client import AppClient, started
 from tests.service.fake_solver import simulate_spec
 from tests.service.users import User, lab
 
-from equipoise_service.app import create_app
-from equipoise_service.closed_forms import AT_A_TIME, ClosedForms
-from equipoise_service.deps import Resources
+from equipoise_service.http.app import create_app
+from equipoise_service.http.deps import Resources
+from equipoise_service.jobs.closed_forms import AT_A_TIME, ClosedForms
+from equipoise_service.jobs.submissions import Submission
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
-from equipoise_service.submissions import Submission
-from equipoise_service.tables import jobs, workers
+from equipoise_service.storage.store import Store
+from equipoise_service.storage.tables import jobs, workers
 from equipoise_solver.errors import InvalidModelError
 from equipoise_solver.solving import prepare, solve
 from equipoise_solver.specs import parse_spec

@@ -11,20 +11,20 @@ import pytest
 from equipoise.commands import SERVICE_COMMANDS
 from equipoise.connection import resolve
 from equipoise.errors import InvalidArgumentError
-from equipoise_service.callers import LOCAL
-from equipoise_service.commands import main
-from equipoise_service.credentials import (
+from equipoise_service.command_line.commands import main
+from equipoise_service.settings import Settings
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import migrate
+from equipoise_service.users.callers import LOCAL
+from equipoise_service.users.credentials import (
     MOST_ADDRESSES,
     Credential,
     credentials_path,
     read_credentials,
     store_credential,
 )
-from equipoise_service.database import connect
-from equipoise_service.local_token import addresses, keep_local_token
-from equipoise_service.migrations import migrate
-from equipoise_service.settings import Settings
-from equipoise_service.tokens import TOKEN, TokenTable, hash_of
+from equipoise_service.users.local_token import addresses, keep_local_token
+from equipoise_service.users.tokens import TOKEN, TokenTable, hash_of
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ import sqlalchemy as sa
 from tests.service.users import Lab, lab
 from tests.support.postgres import new_database
 
-from equipoise_service import access, audit
-from equipoise_service.access import CACHE_S, Access
-from equipoise_service.callers import LOCAL, LOCAL_USER
-from equipoise_service.database import connect
 from equipoise_service.errors import MalformedError
-from equipoise_service.migrations import migrate
 from equipoise_service.settings import Settings
-from equipoise_service.tables import tokens
-from equipoise_service.tokens import TOKEN, USE_NOTED_EVERY_S, Token, TokenTable, hash_of
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import migrate
+from equipoise_service.storage.tables import tokens
+from equipoise_service.users import access, audit
+from equipoise_service.users.access import CACHE_S, Access
+from equipoise_service.users.callers import LOCAL, LOCAL_USER
+from equipoise_service.users.tokens import TOKEN, USE_NOTED_EVERY_S, Token, TokenTable, hash_of
 
 NOW = 1_800_000_000.0
 

@@ -23,11 +23,11 @@ from tests.service.fake_solver import REFUSES, simulate_spec
 from tests.service.workers import FINAL, working
 from tests.support.servers import clean_environment, wait_until
 
-from equipoise_service import logs, tracing
-from equipoise_service.app import create_app
 from equipoise_service.errors import SettingsError
-from equipoise_service.logs import LogOptions
+from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
+from equipoise_service.telemetry import logs, tracing
+from equipoise_service.telemetry.logs import LogOptions
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -146,8 +146,8 @@ def test_one_trace_and_one_id_lead_from_the_request_to_its_chunks(
         line for line in said if line.get("job_id") == found[0] and line.get("request_id") == "request-1"
     ]
     loggers = {line["logger"] for line in about}
-    assert {"equipoise_service.requests", "equipoise_service.job_watch"} <= loggers
-    assert [line["message"] for line in about if line["logger"] == "equipoise_service.job_watch"] == [
+    assert {"equipoise_service.requests", "equipoise_service.workers.job_watch"} <= loggers
+    assert [line["message"] for line in about if line["logger"] == "equipoise_service.workers.job_watch"] == [
         "the job is taken up",
         "the job ended: succeeded",
     ]
@@ -207,7 +207,7 @@ def names(received: Sequence[tuple[str, bytes]]) -> dict[str, set[str]]:
 
 _PROGRAM = """
 import sys
-from equipoise_service import tracing
+from equipoise_service.telemetry import tracing
 tracing.set_up("api")
 with tracing.span("outer"), tracing.span("inner"):
     pass

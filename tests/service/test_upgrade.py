@@ -17,11 +17,11 @@ from tests.support.old_database import load_postgresql, load_sqlite, load_store,
 from tests.support.postgres import new_database
 from tests.support.servers import clean_environment, wait_until
 
-from equipoise_service.app import create_app
-from equipoise_service.database import connect
-from equipoise_service.migrations import NEWEST, migrate
+from equipoise_service.http.app import create_app
+from equipoise_service.http.solution_bodies import with_seconds
 from equipoise_service.settings import Settings
-from equipoise_service.solution_bodies import with_seconds
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import NEWEST, migrate
 from equipoise_solver.solving import solve
 from equipoise_solver.version import __version__
 

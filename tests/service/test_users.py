@@ -9,10 +9,10 @@ from tests.service.asgi_client import started
 from tests.service.fake_solver import simulate_spec
 from tests.service.users import Lab, User, lab
 
-from equipoise_service.app import create_app
-from equipoise_service.job_table import JobTable
+from equipoise_service.http.app import create_app
+from equipoise_service.jobs.job_table import JobTable
 from equipoise_service.settings import Settings
-from equipoise_service.store import Store
+from equipoise_service.storage.store import Store
 
 CSV = b"x,y\n1,2\n2,3.5\n3,5\n"
 RENAMED = b"dose,reply\n1,2\n2,3.5\n3,5\n"

@@ -10,11 +10,11 @@ from tests.service.asgi_client import AppClient
 from tests.service.workers import working
 from tests.support.servers import clean_environment
 
-from equipoise_service.devices import capabilities, device_for, devices_for_all, reserve
 from equipoise_service.errors import SettingsError
-from equipoise_service.health import Health
-from equipoise_service.queues import QUEUES, served_by
+from equipoise_service.jobs.queues import QUEUES, served_by
 from equipoise_service.settings import Settings
+from equipoise_service.workers.devices import capabilities, device_for, devices_for_all, reserve
+from equipoise_service.workers.health import Health
 
 
 def test_queues_follow_the_device() -> None:

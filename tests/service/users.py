@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
 
-from equipoise_service.app import create_app
-from equipoise_service.callers import LOCAL, Scope
-from equipoise_service.deps import Resources
+from equipoise_service.http.app import create_app
+from equipoise_service.http.deps import Resources
 from equipoise_service.settings import Settings
-from equipoise_service.tokens import Token, TokenTable
+from equipoise_service.users.callers import LOCAL, Scope
+from equipoise_service.users.tokens import Token, TokenTable
 
 
 class User:

@@ -6,9 +6,9 @@ import sys
 
 from tests.service import fake_solver
 
-from equipoise_service.orders import Orders
 from equipoise_service.settings import load_settings
-from equipoise_service.worker import run_worker
+from equipoise_service.workers.orders import Orders
+from equipoise_service.workers.worker import run_worker
 
 if __name__ == "__main__":
     settings = load_settings()

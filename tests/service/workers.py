@@ -15,16 +15,16 @@ import sqlalchemy as sa
 from tests.service import fake_solver
 from tests.support.servers import clean_environment, wait_until
 
-from equipoise_service.database import connect
-from equipoise_service.engine import SCHEMA, JobQueue, migrate_engine
-from equipoise_service.job_table import Job, JobTable, NewJob, job_id_of
-from equipoise_service.migrations import migrate
-from equipoise_service.orders import Orders
+from equipoise_service.jobs.engine import SCHEMA, JobQueue, migrate_engine
+from equipoise_service.jobs.job_table import Job, JobTable, NewJob, job_id_of
+from equipoise_service.jobs.shards import ShardTable
 from equipoise_service.settings import Settings
-from equipoise_service.shards import ShardTable
-from equipoise_service.store import Store, result_name
-from equipoise_service.tables import workers
-from equipoise_service.worker import Worker
+from equipoise_service.storage.database import connect
+from equipoise_service.storage.migrations import migrate
+from equipoise_service.storage.store import Store, result_name
+from equipoise_service.storage.tables import workers
+from equipoise_service.workers.orders import Orders
+from equipoise_service.workers.worker import Worker
 from equipoise_solver.specs import canonical_json, parse_spec, spec_hash
 
 FINAL = {"succeeded", "failed", "cancelled", "timed_out"}

@@ -13,7 +13,7 @@ import httpx
 _CODE = """
 import logging, os, sys, threading
 from moto.server import ThreadedMotoServer
-from equipoise_service.processes import die_with_parent
+from equipoise_service.workers.processes import die_with_parent
 die_with_parent(int(sys.argv[1]))
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

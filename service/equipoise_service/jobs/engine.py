@@ -1,0 +1,478 @@
+"""The job engine: the only module that knows DBOS, so that it can be replaced.
+
+Two faces: `JobQueue` is what the API needs (enqueue, cancel, forget), `JobEngine` is what a worker needs
+(run jobs, hand them back, take over those of the dead). Both act on the database of the service.
+
+The engine's own threads would draw by lot among the users who wait, and start one job a poll. So the worker
+looks at the queues itself (`slots`), by the functions of the pinned release that those threads use.
+"""
+
+import asyncio
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from anyio import BrokenWorkerProcess
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    EnqueueOptions,
+    Queue,
+    StepOptions,
+    error,
+)
+from dbos._core import execute_dequeued_workflow
+from sqlalchemy.exc import DBAPIError
+
+from equipoise_service.jobs import flows
+from equipoise_service.jobs.patience import in_thread, outlasting
+from equipoise_service.jobs.queues import COORDINATE, QUEUES, SLOT_RULES, rules_for
+from equipoise_service.jobs.shards import ShardTable, job_of_part, shard_id
+from equipoise_service.users.callers import LOCAL_USER
+from equipoise_service.workers.runner import JobRunner, State
+from equipoise_service.workers.shard_runner import ShardRunner
+from equipoise_service.workers.slots import Slots
+
+logger = logging.getLogger(__name__)
+
+APPLICATION = "equipoise"
+# Jobs begun under one version are only run by workers of the same version. Raise it when the order of
+# steps in `flows` changes, and only then.
+STEPS_VERSION = "1"
+# Names of the workflows: a job in one piece, a shard, and the job that shards belong to.
+WHOLE, SHARD, SHARDED = "run_job", "run_shard", "run_sharded_job"
+SCHEMA = "dbos"
+HIGHEST_PRIORITY = 100
+# The engine counts a death of the worker against the job; one that kills its worker must not do so for ever.
+LARGEST_RECOVERIES = 20
+ATTEMPTS_PER_STEP = 3
+
+EngineState = Literal["waiting", "running", "ended", "failed", "stopped", "unknown"]
+_STATES: dict[str, EngineState] = {
+    "ENQUEUED": "waiting",
+    "DELAYED": "waiting",
+    "PENDING": "running",
+    "SUCCESS": "ended",
+    "ERROR": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+    "CANCELLED": "stopped",
+}
+
+
+def migrate_engine(engine: sa.Engine) -> None:
+    """Create or update the engine's own tables; safe to call from many processes at once."""
+    _join_logs()
+    DBOS.migrate(engine.url.render_as_string(hide_password=False), schema=SCHEMA)
+
+
+class JobQueue:
+    """What the API asks of the engine."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._shards = ShardTable(engine)
+        self._client = DBOSClient(
+            system_database_engine=engine,
+            dbos_system_schema=SCHEMA,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
+        )
+
+    def register_queues(self, *, max_running_per_user: int | None = None) -> dict[str, Queue]:
+        """Record how each queue is served; a worker does so before it starts.
+
+        Args:
+            max_running_per_user: most jobs of a user that run at a time on one kind of device.
+        """
+        found = {}
+        for rule in SLOT_RULES:
+            # Parents compute nothing, and quick jobs are over at once: only the devices are worth a cap.
+            cap = max_running_per_user if rule.is_device else None
+            for name in rule.queues:
+                found[name] = self._client.register_queue(
+                    name,
+                    worker_concurrency=rule.slots,
+                    partition_concurrency=cap,
+                    polling_interval_sec=rule.poll_s,
+                )
+        return found
+
+    def adopt(self) -> int:
+        """Give the jobs that a version without users has queued to the local user; returns how many."""
+        # The engine has no call for this; such rows exist only right after an upgrade.
+        system = self._client._sys_db
+        status = system.tables.workflow_status
+        nobodys = sa.and_(
+            status.c.queue_name.in_(QUEUES),
+            status.c.queue_partition_key.is_(None),
+            status.c.status.in_(("ENQUEUED", "PENDING")),
+        )
+        with system.engine.begin() as connection:
+            query = sa.update(status).where(nobodys).values(queue_partition_key=LOCAL_USER)
+            return connection.execute(query).rowcount
+
+    def enqueue(
+        self,
+        connection: sa.Connection,
+        job_id: str,
+        *,
+        queue: str,
+        owner: str,
+        priority: int,
+        timeout_seconds: float,
+        n_shards: int = 1,
+    ) -> None:
+        """Put a job on a queue, within the caller's transaction.
+
+        Args:
+            connection: connection of the service's database, in a transaction.
+            job_id: the job.
+            queue: name of the queue of the job, or of its shards.
+            owner: its user; users take turns.
+            priority: 0..HIGHEST_PRIORITY; among the jobs of a user a larger one starts earlier.
+            timeout_seconds: longest run, counted from the start.
+            n_shards: number of parts that are computed on their own; 1 for a job in one piece.
+        """
+        if n_shards > 1:
+            # Its time runs from the start of its first shard, which the job itself watches.
+            options = _options(SHARDED, job_id, queue=COORDINATE, owner=owner, priority=priority)
+        else:
+            options = _options(WHOLE, job_id, queue=queue, owner=owner, priority=priority)
+            options["workflow_timeout"] = timeout_seconds
+        self._client.enqueue_in_transaction(connection, options, job_id)
+
+    def enqueue_shard(
+        self,
+        connection: sa.Connection,
+        job_id: str,
+        number: int,
+        *,
+        queue: str,
+        owner: str,
+        priority: int,
+        timeout_seconds: float,
+    ) -> None:
+        """Put a shard of a job on a queue, within the caller's transaction; one that is there stays."""
+        options = _options(SHARD, shard_id(job_id, number), queue=queue, owner=owner, priority=priority)
+        options["workflow_timeout"] = timeout_seconds
+        self._client.enqueue_in_transaction(connection, options, job_id, number)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job and its shards; one that has ended, or that the engine does not know, is left alone."""
+        self._client.cancel_workflows([job_id, *self._shards.ids(job_id)])
+
+    def cancel_shards(self, job_id: str) -> None:
+        """Stop the shards of a job."""
+        shards = self._shards.ids(job_id)
+        if shards:
+            self._client.cancel_workflows(shards)
+
+    def forget(self, job_id: str) -> None:
+        """Remove all records of a job and of its shards."""
+        self._client.delete_workflows([job_id, *self._shards.ids(job_id)])
+        self._shards.delete(job_id)
+
+    def states(self, job_ids: Sequence[str]) -> dict[str, EngineState]:
+        """What the engine makes of some jobs or shards; "unknown" if it has no record."""
+        states: dict[str, EngineState] = dict.fromkeys(job_ids, "unknown")
+        if job_ids:
+            found = self._client.list_workflows(
+                workflow_ids=list(job_ids), load_input=False, load_output=False
+            )
+            states.update({row.workflow_id: _STATES[row.status] for row in found})
+        return states
+
+    def close(self) -> None:
+        """Let go of the client; the database connections belong to the caller."""
+        self._client.destroy()
+
+
+class JobEngine:
+    """Runs jobs in this process. There is one per process, for the engine keeps global state.
+
+    Args:
+        engine: database of the service.
+        runner: what the steps of a job do.
+        shards: what those of shards and of the jobs they belong to do.
+        queue: the other face.
+        worker: id of this life of the worker.
+        queues: names of the queues it serves.
+        max_running_per_user: most jobs of a user that run at a time on one kind of device.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        runner: JobRunner,
+        shards: ShardRunner,
+        queue: JobQueue,
+        *,
+        worker: str,
+        queues: Iterable[str],
+        max_running_per_user: int | None = None,
+    ) -> None:
+        self._worker = worker
+        self._runner = runner
+        self._queue = queue
+        self._max_running_per_user = max_running_per_user
+        self._slots = [Slots(rule, self) for rule in rules_for(tuple(queues))]
+        self._queues: dict[str, Queue] = {}
+        self._tokens: dict[str, str] = {}
+        self._under_way: set[str] = set()
+        self._tasks: set[asyncio.Task[Any] | None] = set()
+        self._is_draining = False
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_engine": engine,
+            "dbos_system_schema": SCHEMA,
+            "serializer": DBOSPortableJSONSerializer(),
+            "application_version": STEPS_VERSION,
+            "executor_id": worker,
+            "use_listen_notify": False,
+            "run_migrations": False,
+            "log_level": "ERROR",
+        }
+        _join_logs()
+        self._dbos = DBOS(config=config)
+
+        @DBOS.workflow(name=WHOLE, max_recovery_attempts=LARGEST_RECOVERIES)
+        async def run_job(job_id: str) -> None:
+            await self._run(job_id, partial(flows.run_whole, runner, job_id))
+
+        @DBOS.workflow(name=SHARD, max_recovery_attempts=LARGEST_RECOVERIES)
+        async def run_shard(job_id: str, number: int) -> None:
+            await self._run(shard_id(job_id, number), partial(flows.run_shard, shards, job_id, number))
+
+        @DBOS.workflow(name=SHARDED, max_recovery_attempts=LARGEST_RECOVERIES)
+        async def run_sharded_job(job_id: str) -> None:
+            try:
+                await self._run(job_id, partial(flows.run_sharded, shards, job_id))
+            finally:
+                await in_thread(shards.stop_orphans, job_id)
+
+    def start(self) -> None:
+        """Begin to take jobs from the queues."""
+        self._queue.adopt()
+        self._queues = self._queue.register_queues(max_running_per_user=self._max_running_per_user)
+        started: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run_loop, args=(started,), name="jobs", daemon=True)
+        self._thread.start()
+        started.result()
+        for slots in self._slots:
+            slots.start()
+
+    def _run_loop(self, started: Future[None]) -> None:
+        try:
+            asyncio.run(self._main(started))
+        except BaseException as failure:
+            if started.done():
+                raise
+            started.set_exception(failure)
+
+    async def _main(self, started: Future[None]) -> None:
+        # Launched inside a running loop, the engine runs the jobs on it. The loop's main task outlives them
+        # all, and with it the warm child process, which anyio ties to the task that first asked for one.
+        self._loop, self._is_stopped = asyncio.get_running_loop(), asyncio.Event()
+        DBOS.listen_queues([])
+        DBOS.launch()
+        started.set_result(None)
+        try:
+            await self._runner.warm_up()
+        except Exception:
+            # The first chunk tries again, and the job tells its user if that fails as well.
+            logger.exception("the computing process did not start")
+        await self._is_stopped.wait()
+        # While the loop still runs, jobs and the pool can end the computing process properly. The
+        # jobs first: they would take a computing process that the pool has ended for one that has crashed.
+        await _end_all(self._tasks)
+        await _end_all(asyncio.all_tasks() - {asyncio.current_task()})
+
+    def take_over(self, dead_workers: Sequence[str]) -> int:
+        """Put the unfinished jobs of dead workers back on their queues; returns how many.
+
+        The engine fences every record by its owner, so a worker that was only frozen loses nothing but its
+        last chunk, and several workers may do this at once.
+        """
+        # A private name of the pinned release: the public way (resume_workflows) would undo a cancellation.
+        return len(DBOS._recover_pending_workflows(list(dead_workers)))
+
+    def close(self) -> None:
+        """Take no more jobs; those that run pause at the end of their chunk, once it is recorded."""
+        self._is_draining = True
+        for slots in self._slots:
+            slots.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every job that was taken has ended or paused."""
+        return not self._under_way
+
+    def hand_back(self) -> int:
+        """Put the jobs that paused, and what still runs, back on their queues; returns how many."""
+        status = self._dbos._sys_db.tables.workflow_status
+        # What is handed back was not interrupted: only deaths of a worker count against a job.
+        attempts = sa.case((status.c.recovery_attempts > 0, status.c.recovery_attempts - 1), else_=0)
+        ours = sa.and_(status.c.executor_id == self._worker, status.c.status == "PENDING")
+        with self._dbos._sys_db.engine.begin() as connection:
+            connection.execute(sa.update(status).where(ours).values(recovery_attempts=attempts))
+        return self.take_over([self._worker])
+
+    def stop(self) -> None:
+        """Stop taking and running jobs; those that run stay recorded as begun by this worker."""
+        self.close()
+        self._loop.call_soon_threadsafe(self._is_stopped.set)
+        self._thread.join()
+        DBOS.destroy(destroy_registry=True)
+
+    def waiting(self, queue: str) -> list[str]:
+        """Users with jobs on a queue."""
+        users: list[str] = self._dbos._sys_db.get_queue_partitions(queue)
+        return users
+
+    def running(self, queue: str) -> Mapping[str, int]:
+        """How many jobs of a queue run now, on any worker, by user."""
+        status = self._dbos._sys_db.tables.workflow_status
+        query = (
+            sa.select(status.c.queue_partition_key, sa.func.count())
+            .where(status.c.queue_name == queue, status.c.status == "PENDING")
+            .group_by(status.c.queue_partition_key)
+        )
+        with self._dbos._sys_db.engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def claim(self, queue: str, user: str, n_jobs: int, n_slots: int) -> list[str]:
+        """Make at most some jobs of a user this worker's; their ids, none if other workers are quicker."""
+        token = uuid.uuid4().hex
+        system = self._dbos._sys_db
+        try:
+            # The engine is told that all slots but those to fill are taken.
+            job_ids, _ = system.start_queued_workflows(
+                self._queues[queue],
+                self._worker,
+                STEPS_VERSION,
+                user,
+                n_slots - n_jobs,
+                owner_xid=token,
+            )
+        except DBAPIError as failure:
+            if system.is_lock_conflict(failure) or system.is_serialization_conflict(failure):
+                return []
+            raise
+        self._tokens.update(dict.fromkeys(job_ids, token))
+        return job_ids
+
+    def start_job(self, job_id: str) -> None:
+        """Run a job that was claimed."""
+        token = self._tokens.pop(job_id)
+        status = self._dbos._sys_db.get_workflow_status(job_id)
+        if status is not None:
+            self._under_way.add(job_id)
+            try:
+                execute_dequeued_workflow(self._dbos, status, token)
+            except BaseException:
+                self._under_way.discard(job_id)
+                raise
+
+    def active(self) -> Collection[str]:
+        """Jobs and shards that run in this process."""
+        return self._dbos._active_workflows_set.activeList()
+
+    async def _run(self, name: str, flow: Callable[[flows.Steps], Coroutine[Any, Any, None]]) -> None:
+        """Run a job or a shard to its end, whatever that is, and free its slot."""
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            with await in_thread(self._runner.watch, job_of_part(name)):
+                await self._guard(name, flow(_Steps(partial(self._pause, name))))
+        finally:
+            self._tasks.discard(task)
+            self._leave(name)
+
+    async def _guard(self, name: str, flow: Coroutine[Any, Any, None]) -> None:
+        runner, job_id = self._runner, job_of_part(name)
+        try:
+            await flow
+        except error.DBOSWorkflowCancelledError:
+            await in_thread(runner.stop, job_id)
+            raise
+        except error.DBOSWorkflowConflictIDError:
+            # The record of a step was refused: the job was stopped meanwhile, or another worker has it now.
+            states = await in_thread(self._queue.states, [name])
+            if states[name] == "stopped":
+                await in_thread(runner.stop, job_id)
+            raise
+        except error.DBOSMaxStepRetriesExceeded as failure:
+            died = isinstance(failure.errors[-1], BrokenWorkerProcess)
+            logger.exception("job %s: a step failed %d times", name, ATTEMPTS_PER_STEP)
+            await in_thread(runner.fail, job_id, "worker_crashed" if died else "internal_error")
+
+    async def _pause(self, name: str) -> None:
+        """Wait for the end of this process, if it is to end: the job goes on elsewhere."""
+        if self._is_draining:
+            self._leave(name)
+            await asyncio.Event().wait()
+
+    def _leave(self, name: str) -> None:
+        self._under_way.discard(name)
+        for slots in self._slots:
+            slots.release(name)
+
+
+class _Steps:
+    """The durable steps of one job, between which it may pause."""
+
+    def __init__(self, pause: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.pause = pause
+
+    async def __call__(self, name: str, function: Any, *args: Any) -> State:
+        """Run a step: its output is recorded once, and a cancelled job interrupts it within a second."""
+        await self.pause()
+        options: StepOptions = {
+            "name": name,
+            "preemptible": True,
+            "retries_allowed": True,
+            "max_attempts": ATTEMPTS_PER_STEP,
+            "interval_seconds": 0.2,
+        }
+        state: State = await DBOS.run_step_async(options, outlasting(function), *args)
+        return state
+
+
+async def _end_all(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
+    ending = [task for task in tasks if task is not None]
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
+
+
+def _options(workflow: str, name: str, *, queue: str, owner: str, priority: int) -> EnqueueOptions:
+    return {
+        "workflow_name": workflow,
+        "queue_name": queue,
+        "queue_partition_key": owner,
+        "workflow_id": name,
+        "app_version": STEPS_VERSION,
+        # The engine takes the smallest first.
+        "priority": 1 + HIGHEST_PRIORITY - priority,
+    }
+
+
+def _join_logs() -> None:
+    """Let the engine log like everybody else, and leave out that a stopped job was stopped."""
+    engine_log = logging.getLogger("dbos")
+    if _is_news not in engine_log.filters:
+        engine_log.addHandler(logging.NullHandler())  # Keeps the engine from installing a handler of its own.
+        engine_log.addFilter(_is_news)
+        engine_log.setLevel(logging.ERROR)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    kind = record.exc_info[0] if record.exc_info else None
+    cancellations = (error.DBOSWorkflowCancelledError, error.DBOSAwaitedWorkflowCancelledError)
+    return kind is None or not issubclass(kind, cancellations)

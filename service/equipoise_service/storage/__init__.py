@@ -1,0 +1,1 @@
+"""Where everything is kept: database, tables, migrations, store; retention, backup, probes."""

@@ -1,0 +1,1 @@
+"""Datasets: received with bounds, read, checked, stored once."""

@@ -1,0 +1,243 @@
+"""Running a job: what each durable step does, independent of the engine that makes it durable."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from anyio import to_process
+
+from equipoise_service.errors import JOB_ERRORS
+from equipoise_service.jobs.calibrations import Calibrations
+from equipoise_service.jobs.job_table import Job, JobTable, Status
+from equipoise_service.jobs.queues import QUICK
+from equipoise_service.jobs.time_limits import out_of_time
+from equipoise_service.storage.store import Store, checkpoint_folder
+from equipoise_service.telemetry import counters, logs, tracing
+from equipoise_service.workers import chunks, job_watch
+from equipoise_service.workers.chunks import JobInput, Outcome
+from equipoise_service.workers.health import Health
+from equipoise_service.workers.pacing import next_budget
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunnerOptions:
+    """How a worker computes."""
+
+    worker: str
+    threads: int
+    solver: str
+    aim_seconds: float
+    device: str = "cpu"
+
+
+State = dict[str, Any]
+"""Recorded output of a step, JSON: checkpoint, superseded, budget, seconds, spent, device, is_done, goes_on;
+or error_code and error_message."""
+NOTHING_DONE: State = {"checkpoint": None, "budget": None, "seconds": 0.0, "spent": 0.0}
+
+
+class JobRunner:
+    """The steps of a job. Each may be repeated after a crash: file names are fresh, status moves guarded."""
+
+    def __init__(
+        self,
+        table: JobTable,
+        store: Store,
+        options: RunnerOptions,
+        *,
+        calibrations: Calibrations,
+        health: Health,
+    ) -> None:
+        self._table = table
+        self._store = store
+        self._options = options
+        self._calibrations = calibrations
+        self._health = health
+        self._device: anyio.CapacityLimiter | None = None
+
+    @property
+    def worker(self) -> str:
+        """Id of the worker."""
+        return self._options.worker
+
+    async def warm_up(self) -> None:
+        """Start the child process and let it import the solver."""
+        self._health.child = await self._in_child(
+            chunks.make_ready, os.getpid(), self._options.solver, logs.options()
+        )
+
+    def watch(self, job_id: str) -> AbstractContextManager[None]:
+        """What is logged and traced in this context is about a job."""
+        return job_watch.watched(job_id, self._table.get(job_id), worker=self.worker)
+
+    async def begin(self, job_id: str) -> State:
+        """Take the job up, unless it was stopped before."""
+        goes_on = await asyncio.to_thread(self._table.move, job_id, "running", worker=self.worker)
+        return {**NOTHING_DONE, "goes_on": goes_on}
+
+    async def advance(self, job_id: str, state: State) -> State:
+        """Compute one chunk and show how far the job is."""
+        job = await asyncio.to_thread(self._table.get, job_id)
+        if job is None or job.status != "running":
+            return {**state, "goes_on": False}
+        if job.worker != self.worker:  # Taken over from another one.
+            await asyncio.to_thread(self._table.move, job_id, "running", worker=self.worker)
+        if job.queue == QUICK:
+            return await self._solve_quick(job, state)
+
+        def record(outcome: Outcome) -> bool:
+            return self._table.record_progress(job_id, outcome.fraction, outcome.live, self.worker)
+
+        return await self.advance_chunk(job, state, record=record)
+
+    async def advance_chunk(
+        self,
+        job: Job,
+        state: State,
+        *,
+        record: Callable[[Outcome], bool],
+        shard: tuple[int, int] | None = None,
+    ) -> State:
+        """Compute one chunk of a job, or of one of its shards.
+
+        Args:
+            job: the job.
+            state: output of the step before.
+            record: shows how far it is; False if it is not to go on.
+            shard: number of the shard and of how many; None for a job in one piece.
+        """
+        budget = next_budget(
+            state["budget"], state["seconds"], state["spent"], aim_seconds=self._options.aim_seconds
+        )
+        given = self.input_of(job, shard=shard, begun_on=state.get("device"))
+        with self._health.busy(job.id), tracing.span("chunk") as span:
+            outcome = await self.compute(chunks.advance, given, state["checkpoint"], budget)
+            span.set(path_steps=outcome.path_steps, device=outcome.device)
+        if outcome.error_code is not None:
+            return self.failed(job.id, state, outcome)
+        goes_on = await asyncio.to_thread(record, outcome)
+        await asyncio.to_thread(self._measure, outcome)
+        if state.get("superseded"):
+            await asyncio.to_thread(self._store.remove, state["superseded"])
+        return {
+            "checkpoint": outcome.checkpoint,
+            "superseded": state["checkpoint"],
+            "budget": budget,
+            "seconds": outcome.seconds,
+            "spent": state["spent"] + outcome.seconds,
+            "device": outcome.device,
+            "is_done": outcome.is_done,
+            "goes_on": goes_on,
+        }
+
+    async def publish(self, job_id: str, state: State) -> State:
+        """Write the result of a job that is done, and end it."""
+        result, spent = state.get("result"), state["spent"]
+        if result is None:
+            job = await asyncio.to_thread(self._table.get, job_id)
+            if job is None or job.status != "running":
+                return {**state, "goes_on": False}
+            given = self.input_of(job, begun_on=state.get("device"))
+            outcome = await self.compute(chunks.finish, given, state["checkpoint"])
+            if outcome.error_code is not None:
+                return self.failed(job_id, state, outcome)
+            result, spent = outcome.result, spent + outcome.seconds
+        await asyncio.to_thread(self.succeed, job_id, result, spent)
+        return {**state, "result": result, "spent": spent}
+
+    def succeed(self, job_id: str, result: str | None, spent_s: float) -> bool:
+        """End the job with its result."""
+        return self.end(job_id, "succeeded", result=result, seconds=round(spent_s, 6), progress=1.0)
+
+    def end(self, job_id: str, status: Status, **changes: Any) -> bool:
+        """Move the job to its end and remove its checkpoints."""
+        moved = self._table.move(job_id, status, **changes)
+        if moved:
+            self._health.count_end(status, changes.get("error_message"))
+            job_watch.ended(status, changes.get("error_code"))
+        self._store.remove_folder(checkpoint_folder(job_id))
+        return moved
+
+    def fail(self, job_id: str, code: str, message: str | None = None) -> bool:
+        """End the job with an error."""
+        return self.end(job_id, "failed", error_code=code, error_message=message or JOB_ERRORS[code])
+
+    def stop(self, job_id: str) -> None:
+        """End a job that the engine stopped: cancelled if somebody asked for it, else out of time."""
+        if not self.end(job_id, "cancelled"):
+            self.end(job_id, "timed_out", **out_of_time(self._table.get(job_id)))
+
+    def failed(self, job_id: str, state: State, outcome: Outcome) -> State:
+        """Output of a step that could not be done."""
+        if outcome.report:
+            logger.error("job %s failed: %s", job_id, outcome.report)
+        return {**state, "error_code": outcome.error_code, "error_message": outcome.error_message}
+
+    def input_of(
+        self, job: Job, *, shard: tuple[int, int] | None = None, begun_on: str | None = None
+    ) -> JobInput:
+        """What the child process needs to know of a job.
+
+        Args:
+            job: the job.
+            shard: number of the shard and of how many.
+            begun_on: class of the device that its checkpoint was computed on.
+        """
+        return JobInput(
+            job_id=job.id,
+            spec=job.spec,
+            store_url=self._store.url,
+            solver=self._options.solver,
+            threads=self._options.threads,
+            device=self._device_of(job),
+            shard=shard,
+            begun_on=begun_on,
+            about=logs.context(),
+        )
+
+    async def compute(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a function in the warm child process; only one call computes at a time."""
+        await self.warm_up()
+        return await self._in_child(function, *args)
+
+    async def _solve_quick(self, job: Job, state: State) -> State:
+        # Small and bounded: a thread of this process does, so that it never waits behind a simulation.
+        outcome = await asyncio.to_thread(chunks.solve_at_once, self.input_of(job))
+        if outcome.error_code is not None:
+            return self.failed(job.id, state, outcome)
+        return {**state, "result": outcome.result, "spent": outcome.seconds, "is_done": True}
+
+    def _device_of(self, job: Job) -> str:
+        """The device that a job computes on: its class must not depend on who takes which shard."""
+        on_card = job.queue == "gpu" or (job.queue == "urgent" and job.n_shards == 1)
+        return self._options.device if on_card else "cpu"
+
+    def _measure(self, outcome: Outcome) -> None:
+        """Count the chunk, and let what it took correct the estimates; no reason for a job to fail."""
+        self._health.count_chunk(outcome.path_steps, outcome.seconds)
+        threads = self._options.threads if outcome.device == "cpu" else 1
+        try:
+            with self._table.engine.begin() as connection:
+                counters.count_chunk(
+                    connection,
+                    device=self._options.device,
+                    path_steps=outcome.path_steps,
+                    seconds=outcome.seconds,
+                )
+            self._calibrations.record(
+                outcome.device, outcome.kind, outcome.predicted_s / threads, outcome.seconds
+            )
+        except Exception:
+            logger.exception("the time of a chunk was not recorded")
+
+    async def _in_child(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self._device is None:
+            self._device = anyio.CapacityLimiter(1)
+        return await to_process.run_sync(function, *args, cancellable=True, limiter=self._device)
