@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = ("solver/equipoise_solver", "service/equipoise_service", "clients/equipoise")
 OURS = ("equipoise", "equipoise_solver", "equipoise_service")
-ENGINE = "service/equipoise_service/engine"
+ENGINE = "service/equipoise_service/jobs/engine"
 HEAVY = ("torch", "numba", "scipy", "fastapi", "sqlalchemy", "uvicorn")
 
 

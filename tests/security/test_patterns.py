@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from equipoise_service import (
-    callers,
-    datasets,
-    job_service,
-    middleware,
-    preferences,
-    redaction,
-    schemas,
-    tokens,
-)
+from equipoise_service.http import middleware, preferences, schemas
+from equipoise_service.jobs import job_service
+from equipoise_service.telemetry import redaction
+from equipoise_service.uploads import datasets
+from equipoise_service.users import callers, tokens
 from equipoise_solver import expressions
 
 N = 20_000

@@ -92,7 +92,8 @@ def test_cancel_and_timeout_interrupt_a_running_chunk(api: AppClient, engine_set
     with working(engine_settings):
         job = running(api, submit(api, seed=HANGS))
         answer = api.post(f"/v1/jobs/{job['id']}/cancel")
-        assert (answer.status_code, answer.json()["status"]) == (202, "cancelling")
+        assert answer.status_code == 202
+        assert answer.json()["status"] in ("cancelling", "cancelled")  # The worker may be quicker.
         cancelled = ended(api, job, deadline_s=5)
         assert (cancelled["status"], cancelled["error"]) == ("cancelled", None)
 
