@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.support.postgres import new_database
 
-from equipoise_service.storage.database import connect, database_now
+from equipoise_service.jobs.patience import AWAY
+from equipoise_service.storage.database import LONGEST_IDLE_S, connect, database_now
 
 
 def test_sqlite_knows_milliseconds(tmp_path: Path) -> None:
@@ -16,3 +18,28 @@ def test_sqlite_knows_milliseconds(tmp_path: Path) -> None:
         for clock in (sa.text("select unixepoch('subsec')"), sa.select(database_now(engine))):
             assert connection.scalar(clock) == pytest.approx(time.time(), abs=5)
     engine.dispose()
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_locks_of_a_frozen_process_are_let_go(postgres_server: str) -> None:
+    """Who stays within a transaction and does nothing is ended by the server, and others go on."""
+    url = new_database(postgres_server)
+    frozen, other = connect(url), connect(url)
+    with other.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE place (n INTEGER); INSERT INTO place VALUES (1)")
+    with frozen.connect() as holder:
+        holder.exec_driver_sql("SET idle_in_transaction_session_timeout = 200")
+        holder.commit()
+        holder.exec_driver_sql("UPDATE place SET n = 2")
+        with other.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'; UPDATE place SET n = 3")
+        with pytest.raises(AWAY):
+            holder.exec_driver_sql("UPDATE place SET n = 4")
+        holder.invalidate()
+    with other.connect() as connection:
+        assert connection.scalar(sa.text("SELECT n FROM place")) == 3
+        shown = connection.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
+    assert shown == f"{LONGEST_IDLE_S}s"
+    frozen.dispose()
+    other.dispose()

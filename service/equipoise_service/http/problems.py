@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -25,7 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 _ECHO_CHARACTERS = 200
 _MAX_FIELDS = 20
 _BY_STATUS = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
-_DATABASE_IS_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+_DATABASE_IS_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
@@ -118,7 +118,7 @@ def as_service_error(error: Exception, request: Request) -> ServiceError:
             return refusal
         case HTTPException():
             return _of_http(error, request)
-        case OperationalError() | InterfaceError() | PoolTimeoutError():
+        case OperationalError() | InterfaceError() | InternalError() | PoolTimeoutError():
             logger.warning("the database does not answer: %s", type(error.__cause__ or error).__name__)
             return OverloadedError(
                 "The database does not answer: try again in a moment.",

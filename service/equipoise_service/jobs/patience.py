@@ -5,13 +5,14 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 logger = logging.getLogger(__name__)
 
-AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
-"""What SQLAlchemy raises when a database is restarted, cannot be reached, or is locked for too long."""
+AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+"""What SQLAlchemy raises when a database is restarted, cannot be reached, is locked for too long, or has ended a
+session that was idle within a transaction."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
+LONGEST_IDLE_S = 10
+"""Time after which PostgreSQL ends a session that stays within a transaction and does nothing, [s]."""
+
 
 def connect(url: str) -> sa.Engine:
     """Open a pool of connections; creates the folder of a SQLite file."""
@@ -19,7 +22,16 @@ def connect(url: str) -> sa.Engine:
         engine = sa.create_engine(url, pool_size=20, max_overflow=20)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    return sa.create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    # A process that is frozen within a transaction holds its locks: the server lets go of them in its stead.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {1000 * LONGEST_IDLE_S}")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
