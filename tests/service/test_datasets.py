@@ -18,7 +18,7 @@ from tests.service.test_problems import assert_problem
 from equipoise_service.errors import ServiceError
 from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
-from equipoise_service.storage.store import Store
+from equipoise_service.storage.store import Store, dataset_name
 from equipoise_service.uploads.dataset_columns import Choice
 from equipoise_service.uploads.dataset_files import Format, read_columns
 
@@ -119,6 +119,19 @@ def test_vectors_are_one_dataset_in_every_format(api: AppClient) -> None:
     flat = upload(api, npz(x=VECTORS.T.ravel(), y=np.ones(6)), "npz").json()
     turned = upload(api, npz(x=VECTORS.reshape(6), y=np.ones((6, 1))), "npz").json()
     assert len({flat["id"], turned["id"], uploads[0].json()["id"]}) == 3
+
+
+def test_a_file_that_was_lost_comes_back_with_the_next_upload(api: AppClient, settings: Settings) -> None:
+    """The same numbers get the same id and, if the store lost it, the same file; else nothing is written."""
+    store = Store(settings.store)
+    dataset_id = upload(api, CSV).json()["id"]
+    name = dataset_name(dataset_id)
+    content, written = store.get(name), store.stat(name)
+    assert upload(api, CSV).json()["id"] == dataset_id
+    assert store.stat(name) == written
+    store.remove(name)
+    assert upload(api, CSV).json()["id"] == dataset_id
+    assert store.get(name) == content
 
 
 def test_widths_are_part_of_the_content(api: AppClient) -> None:

@@ -92,7 +92,8 @@ class DatasetLibrary:
         query = sa.select(datasets.c.bytes_stored).where(datasets.c.id == dataset_id)
         with self._engine.connect() as connection:
             bytes_stored = connection.scalar(query)
-        if bytes_stored is None:
+        # A file that was lost comes back with the next upload.
+        if bytes_stored is None or not self._store.exists(dataset_name(dataset_id)):
             content = pack(columns.x, columns.y)
             # The file first: a row without a file would be a broken promise, a file without a row is litter.
             self._store.put(dataset_name(dataset_id), content)
