@@ -1,5 +1,6 @@
 """The audit log: who did what, written in the transaction that does it, read by admins alone."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,6 +116,36 @@ def test_a_made_up_cursor_is_refused(service: Lab, cursor: str) -> None:
     answer = service.user("root", "admin").get("/v1/audit", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert answer.json()["errors"][0]["field"] == "cursor"
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z"])
+def test_a_time_before_all_logs_is_refused(service: Lab, since: str) -> None:
+    answer = service.user("root", "admin").get("/v1/audit", params={"since": since})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["given"][:10]) == ("since", since[:10])
+    assert error["allowed"] == "a time of the years 1970 to 9999"
+
+
+@pytest.mark.parametrize("since", ["1970-01-01", "1970-01-01T00:00:00+14:00"])
+def test_the_log_is_read_from_any_later_time(service: Lab, since: str) -> None:
+    submit(service.user("ana"), 1, "first")
+    assert len(entries(service, since=since)) == 1
+    assert entries(service, since="9999-12-31T23:59:59-14:00") == []
+
+
+def test_a_time_without_a_zone_is_universal(service: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the service stands, the same words are the same moment."""
+    with service.resources.database.begin() as connection:
+        audit.record(connection, Caller("ana", frozenset()), "backup", "then", clock=lambda: 86400.0)
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert len(entries(service, since="1970-01-02T00:00:00")) == 1
+        assert entries(service, since="1970-01-02T00:00:01") == []
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_an_entry_stands_or_falls_with_what_it_tells(service: Lab) -> None:

@@ -2,7 +2,7 @@
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from anyio import to_thread
@@ -14,6 +14,9 @@ from equipoise_service.http.user_views import AuditPage, Me, audit_entry, me
 from equipoise_service.users import audit
 from equipoise_service.users.callers import USER_PATTERN
 from equipoise_service.users.user_shares import unfinished_by_status
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 9999
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 router = APIRouter(tags=["users"])
 
@@ -43,7 +46,7 @@ def get_audit(
         resources.database,
         user=user,
         action=action,
-        since=None if since is None else since.timestamp(),
+        since=None if since is None else _moment(since),
         before=None if cursor is None else _read_cursor(cursor),
         limit=limit + 1,
     )
@@ -52,6 +55,18 @@ def get_audit(
         entries=[audit_entry(entry) for entry in page],
         next_cursor=_write_cursor(page[-1].id) if len(found) > limit else None,
     )
+
+
+def _moment(since: datetime) -> float:
+    """A time as seconds since 1970."""
+    # Years beyond these have no such number everywhere, and the log begins later.
+    if _FIRST_YEAR <= since.year <= _LAST_YEAR:
+        zoned = since if since.tzinfo is not None else since.replace(tzinfo=UTC)
+        return (zoned - _EPOCH).total_seconds()
+    given = since.isoformat()
+    allowed = f"a time of the years {_FIRST_YEAR} to {_LAST_YEAR}"
+    message = f"since={given!r} is out of range: need {allowed}, such as 2026-01-31T12:00:00Z."
+    raise RefusedError(message, errors=[blame("since", message, given=given, allowed=allowed)])
 
 
 def _write_cursor(entry_id: int) -> str:
