@@ -65,6 +65,27 @@ def test_measurements_give_the_factor_of_their_kind_and_device_alone(database: s
     assert factor(database, "gpu", "another") == UNMEASURED["gpu"]
 
 
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_a_first_chunk_alone_counts_a_tenth(database: sa.Engine, device: DeviceClass) -> None:
+    """With nothing but a chunk that compiled, nine tenths of the logarithm are those of what is assumed."""
+    assumed = UNMEASURED[device]
+    Calibrations(database).record(device, KIND, 1.0, 19.0 * assumed)
+    found = Calibrations(database).factor(device, KIND)
+    assert found.value == pytest.approx(assumed * 19.0**0.1)
+    assert not found.is_measured
+
+
+def test_what_is_assumed_fades_as_measurements_come(database: sa.Engine) -> None:
+    """The factor moves from what is assumed to what every chunk shows, and from a weight of 1 on is that."""
+    calibrations, found = Calibrations(database), [1.0]
+    for _ in range(8):
+        calibrations.record("cpu", KIND, 0.025, 0.1)
+        found.append(factor(database))
+    assert found[1] == pytest.approx(4.0**0.02)
+    assert found == sorted(found)
+    assert found[6:] == pytest.approx([4.0] * 3)
+
+
 def test_a_slow_first_chunk_hardly_counts(database: sa.Engine) -> None:
     """A first chunk that compiles for 100 times as long is outweighed by one that does not."""
     calibrations = Calibrations(database)
@@ -130,7 +151,8 @@ def test_a_factor_is_read_again_after_some_seconds(database: sa.Engine) -> None:
     now = [0.0]
     reader, writer = Calibrations(database, clock=lambda: now[0]), Calibrations(database)
     assert reader.factor("cpu", KIND).value == UNMEASURED["cpu"]
-    writer.record("cpu", KIND, 1.0, 5.0)
+    for _ in range(2):
+        writer.record("cpu", KIND, 1.0, 5.0)
     assert reader.factor("cpu", KIND).value == UNMEASURED["cpu"]
     now[0] = KEEP_S + 0.1
     assert reader.factor("cpu", KIND).value == pytest.approx(5.0)

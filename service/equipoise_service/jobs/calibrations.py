@@ -14,6 +14,8 @@ from equipoise_service.storage.tables import calibrations
 DeviceClass = Literal["cpu", "gpu"]
 # A first measurement of a kind in a process often holds the compiling of its kernel: it counts this little.
 FIRST_WEIGHT = 0.1
+# What is assumed without measurements makes up for as much as these weigh less than this.
+PRIOR_WEIGHT = 1.0
 # From this weight on, one measurement moves the mean of the logarithms as if it were off by a factor of 2 at
 # most, so that a machine that slept for a minute changes an estimate by some percent.
 SETTLED_WEIGHT = 1.0
@@ -66,6 +68,18 @@ def updated(mean: float, weight: float, surprise: float, its_weight: float) -> t
     if weight >= SETTLED_WEIGHT:
         change = max(-LARGEST_SURPRISE, min(LARGEST_SURPRISE, change))
     return mean + change * its_weight / (weight + its_weight), min(weight + its_weight, MEMORY)
+
+
+def blended(measured: float, weight: float, assumed: float) -> float:
+    """The factor that few measurements give: a mean of logarithms with what is assumed without any.
+
+    Args:
+        measured: factor of the measurements, > 0.
+        weight: their weight, > 0; from PRIOR_WEIGHT on they count alone.
+        assumed: factor without measurements, > 0.
+    """
+    share = min(weight / PRIOR_WEIGHT, 1.0)
+    return math.exp(share * math.log(measured) + (1.0 - share) * math.log(assumed))
 
 
 class Calibrations:
@@ -126,4 +140,8 @@ class Calibrations:
     def _read(self) -> dict[tuple[str, str], Factor]:
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(calibrations)).all()
-        return {(row.device, row.kind): Factor(row.factor, row.weight >= MEASURED_WEIGHT) for row in rows}
+        found = {}
+        for row in rows:
+            value = blended(row.factor, row.weight, UNMEASURED[device_class(row.device)])
+            found[row.device, row.kind] = Factor(value, row.weight >= MEASURED_WEIGHT)
+        return found
