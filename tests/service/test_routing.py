@@ -119,6 +119,15 @@ def test_the_queue_follows_cost_wish_and_workers(
     assert router.route(work, wish, fleet).queue == queue
 
 
+def test_only_a_worker_with_a_card_serves_its_queue() -> None:
+    """A worker on processors that says it serves the queue of cards does not make one be there."""
+    posed = Fleet((Post("cpu", frozenset({CPU, GPU}), 2),))
+    assert posed.serves(CPU)
+    assert not posed.serves(GPU)
+    assert BOTH.serves(GPU)
+    assert CARDS.serves(GPU)
+
+
 def test_a_slow_card_is_not_taken(router: Router, calibrations: Calibrations) -> None:
     """A card that was measured to be slower than the processors gets no job that leaves the choice open."""
     measure(calibrations, 2.0, "gpu")

@@ -10,10 +10,17 @@ from tests.service.asgi_client import AppClient
 from tests.service.workers import working
 from tests.support.servers import clean_environment
 
+from equipoise_service.command_line.commands import BAD_USAGE, main
 from equipoise_service.errors import SettingsError
-from equipoise_service.jobs.queues import QUEUES, served_by
+from equipoise_service.jobs.queues import QUEUES, queues_for, served_by
 from equipoise_service.settings import Settings
-from equipoise_service.workers.devices import capabilities, device_for, devices_for_all, reserve
+from equipoise_service.workers.devices import (
+    capabilities,
+    device_for,
+    devices_for_all,
+    devices_in_use,
+    reserve,
+)
 from equipoise_service.workers.health import Health
 
 
@@ -31,6 +38,30 @@ def test_a_card_that_is_not_there_is_refused() -> None:
     assert device_for("cpu") == "cpu"
     assert devices_for_all()[0] == "cpu"
     assert device_for("auto") == [*devices_for_all(), "cpu"][1]
+
+
+def test_only_a_card_serves_the_queue_of_cards() -> None:
+    """A worker without a card never takes a job for one; one with a card has processors as well."""
+    assert queues_for("cpu", None) == served_by("cpu")
+    assert queues_for("cpu", ("gpu", "cpu")) == ("cpu",)
+    assert queues_for("cuda:0", ("gpu", "cpu")) == ("gpu", "cpu")
+    both = Settings(queues=("gpu", "cpu"))
+    assert devices_in_use(["cpu", "cuda:0"], both) == ["cpu", "cuda:0"]
+    assert devices_in_use(["cpu", "cuda:0"], Settings(queues=("gpu",))) == ["cuda:0"]
+    with pytest.raises(
+        SettingsError, match=r"EQUIPOISE_QUEUES='gpu,cpu': cpu cannot serve gpu.* need some of"
+    ):
+        devices_in_use(["cpu"], both)
+
+
+@pytest.mark.parametrize("command", ["worker", "serve"])
+def test_the_commands_refuse_a_queue_that_no_device_serves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """`--device cpu --queues gpu` ends at once, as bad usage."""
+    folder = str(tmp_path / "data")
+    assert main([command, "--device", "cpu", "--queues", "gpu", "--data-dir", folder]) == BAD_USAGE
+    assert "EQUIPOISE_QUEUES='gpu': cpu cannot serve gpu" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -27,13 +27,14 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 def _run_one(settings: Settings, options: argparse.Namespace) -> int:
     from equipoise_service.storage.probes import check_places
-    from equipoise_service.workers.devices import device_for, reserve
+    from equipoise_service.workers.devices import device_for, devices_in_use, reserve
     from equipoise_service.workers.orders import Orders
     from equipoise_service.workers.worker import run_worker
 
     name = device_for(settings.device)
     if options.parent is None:
         check_places(settings)
+        devices_in_use([name], settings)
     else:  # The supervisor has looked.
         die_with_parent(options.parent)
     orders = Orders()

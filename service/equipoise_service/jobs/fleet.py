@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from equipoise_service.jobs.calibrations import DeviceClass, device_class
-from equipoise_service.jobs.queues import SLOT_RULES
+from equipoise_service.jobs.queues import GPU, SLOT_RULES
 from equipoise_service.storage.database import database_now
 from equipoise_service.storage.tables import workers
 
@@ -42,8 +42,8 @@ class Fleet:
         return sum(_SLOTS[queue] for post in self.posts if queue in post.queues)
 
     def serves(self, queue: str) -> bool:
-        """Whether some worker takes jobs of a queue."""
-        return any(queue in post.queues for post in self.posts)
+        """Whether some worker takes jobs of a queue, and can compute them."""
+        return any(queue in post.queues and (queue != GPU or post.device == "gpu") for post in self.posts)
 
     def threads(self, device: DeviceClass, *, default: int) -> int:
         """Threads that a job gets on a class of devices, at least; `default` where there is no worker."""

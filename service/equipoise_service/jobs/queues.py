@@ -49,6 +49,21 @@ def served_by(device: str) -> tuple[str, ...]:
     return CPU_WORKER if device == "cpu" else GPU_WORKER
 
 
+def queues_for(device: str, named: Sequence[str] | None) -> tuple[str, ...]:
+    """Queues that a worker serves, of those that were named.
+
+    A worker with a card may serve every queue: it has processors as well. One without computes nothing for
+    a card.
+
+    Args:
+        device: "cpu" or "cuda:N".
+        named: queues chosen by whoever runs the service; None leaves it to the device.
+    """
+    if named is None:
+        return served_by(device)
+    return tuple(queue for queue in named if device != "cpu" or queue != GPU)
+
+
 def rules_for(queues: Sequence[str]) -> list[SlotRule]:
     """The slots of a worker that serves some queues."""
     kept = [

@@ -3,11 +3,13 @@
 import ctypes
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from equipoise_service.errors import SettingsError
+from equipoise_service.jobs.queues import CPU_WORKER, queues_for
 from equipoise_service.settings import PREFIX, Settings
 from equipoise_solver.errors import InvalidModelError
 
@@ -71,6 +73,23 @@ def devices_for_all() -> list[str]:
     from equipoise_solver.ensembles.devices import available_devices
 
     return list(available_devices())
+
+
+def devices_in_use(devices: Sequence[str], settings: Settings) -> list[str]:
+    """Those of some devices whose workers have a queue to serve.
+
+    Raises:
+        SettingsError: the settings name a queue that none of them serves.
+    """
+    served = {device: queues_for(device, settings.queues) for device in devices}
+    left = sorted(set(settings.queues or ()).difference(*served.values()))
+    if left:
+        raise SettingsError(
+            f"{PREFIX}QUEUES={','.join(settings.queues or ())!r}: {', '.join(devices)} cannot serve "
+            f"{', '.join(left)}, which takes a graphics card; need some of {', '.join(CPU_WORKER)}. Leave "
+            f"{', '.join(left)} out, or set {PREFIX}DEVICE to a card."
+        )
+    return [device for device in devices if served[device]]
 
 
 def reserve(device: str) -> str:

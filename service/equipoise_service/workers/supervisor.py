@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from equipoise_service.http.sockets import listen
 from equipoise_service.settings import PREFIX, Settings
-from equipoise_service.workers.devices import CPU, device_for, devices_for_all
+from equipoise_service.workers.devices import CPU, device_for, devices_for_all, devices_in_use
 from equipoise_service.workers.processes import new_worker_id
 
 logger = logging.getLogger(__name__)
@@ -170,9 +170,9 @@ def serve(
         on_listening: called with host and port before anything answers there.
 
     Raises:
-        SettingsError: the port is taken, the host unknown, or the device not there.
+        SettingsError: the port is taken, the host unknown, the device not there, or no device for a queue.
     """
-    devices = _devices_of(settings.device)
+    devices = devices_in_use(_devices_of(settings.device), settings)
     listener = listen(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     if on_listening is not None:
@@ -190,7 +190,12 @@ def serve(
 
 
 def run_workers(settings: Settings, devices: Sequence[str], *, environment: Mapping[str, str]) -> int:
-    """Run a worker for each device until told to stop; returns the exit code."""
+    """Run a worker for each device until told to stop; returns the exit code.
+
+    Raises:
+        SettingsError: the settings name a queue that none of the devices serves.
+    """
+    devices = devices_in_use(devices, settings)
     logger.info("a worker for each of %s", ", ".join(devices))
     grace_s = settings.drain_seconds + GRACE_S
     return Supervisor([_worker(device) for device in devices], environment, grace_s=grace_s).run()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from equipoise_service.jobs.calibrations import Calibrations
 from equipoise_service.jobs.engine import JobEngine, JobQueue, migrate_engine
 from equipoise_service.jobs.job_table import JobTable
-from equipoise_service.jobs.queues import served_by
+from equipoise_service.jobs.queues import queues_for
 from equipoise_service.jobs.shards import ShardTable
 from equipoise_service.jobs.solver_version import claim_version, newer_version
 from equipoise_service.jobs.time_limits import out_of_time
@@ -56,7 +56,7 @@ class Worker:
         solver: str = SOLVER,
     ) -> None:
         self.id = worker
-        self.queues = settings.queues or served_by(device)
+        self.queues = queues_for(device, settings.queues)
         self._settings = settings
         database = connect(settings.database)
         migrate(database)
