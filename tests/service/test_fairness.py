@@ -38,7 +38,7 @@ def test_one_job_waits_for_no_more_than_the_one_that_runs(bench: Bench, engine_s
         ended = bench.ended(one)
         # The slot may have been filled between the submission and its commit.
         assert started_before([bench.job(job) for job in many], ended, submitted) <= 1
-        urgent = bench.put(seconds_long(100), owner="many", queue="urgent")
+        urgent = bench.put(seconds_long(999), owner="many", queue="urgent")
         submitted = bench.job(urgent).submitted_at
         ended = bench.ended(urgent)
         assert started_before([bench.job(job) for job in many], ended, submitted) <= 1

@@ -11,8 +11,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 logger = logging.getLogger(__name__)
 
 AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
-"""What SQLAlchemy raises when a database is restarted, cannot be reached, is locked for too long, or has ended a
-session that was idle within a transaction."""
+"""What SQLAlchemy raises when a database restarts, cannot be reached, is locked for too long, or has ended an
+idle session."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 P = ParamSpec("P")
 T = TypeVar("T")
