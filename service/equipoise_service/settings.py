@@ -20,6 +20,9 @@ QueueName = Literal["quick", "urgent", "cpu", "gpu", "coordinate"]
 # Read by the client, which often shares an environment with the service.
 CLIENT_VARIABLES = frozenset({"EQUIPOISE_URL", "EQUIPOISE_CREDENTIALS"})
 
+# Of a URL in quotes, with or without its scheme: what goes before the password, and the password.
+_PASSWORD = re.compile(r"^(['\"](?:[\w+.-]+://)?[^:@/?#]*):(?!//).*@")
+
 
 class Settings(BaseSettings):
     """What a person who runs the service may choose."""
@@ -138,7 +141,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _ttl_exceeds_beat(self) -> Self:
         if self.heartbeat_ttl_seconds < 3 * self.heartbeat_seconds:
-            raise ValueError("heartbeat_ttl_seconds must be at least 3 * heartbeat_seconds")
+            raise ValueError(
+                f"{PREFIX}HEARTBEAT_TTL_SECONDS={self.heartbeat_ttl_seconds:g} must be at least 3 times "
+                f"{PREFIX}HEARTBEAT_SECONDS={self.heartbeat_seconds:g}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -236,5 +242,5 @@ def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
 
 def shown(value: Any) -> str:
     """The value of a setting as a person wrote it, without a password."""
-    # Database URLs may hold a password.
-    return re.sub(r":[^:@/]*@", ":(hidden)@", repr(value))
+    # Database URLs may hold a password, and that may hold "@" and "/": only the last "@" ends it for sure.
+    return _PASSWORD.sub(r"\1:(hidden)@", repr(value))

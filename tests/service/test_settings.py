@@ -3,7 +3,7 @@
 import pytest
 
 from equipoise_service.errors import SettingsError
-from equipoise_service.settings import check_exposure, load_settings
+from equipoise_service.settings import check_exposure, load_settings, shown
 
 
 def refusal_of(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
@@ -23,7 +23,11 @@ def refusal_of(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
         ("EQUIPOISE_DATABASE_URL", "mysql://h/d", ["EQUIPOISE_DATABASE_URL='mysql://h/d'", "postgresql://"]),
         ("EQUIPOISE_DATABASE_URL", "nonsense", ["EQUIPOISE_DATABASE_URL='nonsense'", "postgresql://user"]),
         ("EQUIPOISE_DATABASE_URL", "mysql://u:secret@h/d", ["mysql://u:(hidden)@h/d"]),
-        ("EQUIPOISE_HEARTBEAT_TTL_SECONDS", "2", ["heartbeat_ttl_seconds must be at least"]),
+        (
+            "EQUIPOISE_HEARTBEAT_TTL_SECONDS",
+            "2",
+            ["EQUIPOISE_HEARTBEAT_TTL_SECONDS=2 must", "EQUIPOISE_HEARTBEAT_SECONDS=2"],
+        ),
         ("EQUIPOISE_PROT", "1", ["EQUIPOISE_PROT='1' is no setting", "Did you mean EQUIPOISE_PORT?"]),
         ("EQUIPOISE_COLOUR", "red", ["EQUIPOISE_COLOUR='red' is no setting", "EQUIPOISE_DATA_DIR"]),
     ],
@@ -34,6 +38,23 @@ def test_a_bad_setting_is_named_with_its_value_and_remedy(
     message = refusal_of(monkeypatch, name, value)
     assert all(word in message for word in words), message
     assert "start again" in message or "unset it" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ("postgresql://u:secret@host/db", "postgresql://u:(hidden)@host/db"),
+        ("postgresql://u:se@cret@host/db", "postgresql://u:(hidden)@host/db"),
+        ("postgresql://u:s:e/c?r#e'@t@host:5432/db", "postgresql://u:(hidden)@host:5432/db"),
+        ("postgresql://:secret@host", "postgresql://:(hidden)@host"),
+        ("u:secret@host/db", "u:(hidden)@host/db"),
+        ("postgresql://u@host:5432/db", "postgresql://u@host:5432/db"),
+        ("s3://bucket/a:b@c", "s3://bucket/a:b@c"),
+        ("sqlite:////tmp/a@b:c@d.db", "sqlite:////tmp/a@b:c@d.db"),
+    ],
+)
+def test_a_password_is_never_shown(value: str, seen: str) -> None:
+    assert shown(value)[1:-1] == seen
 
 
 def test_a_short_token_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
