@@ -123,6 +123,7 @@ def test_bad_usage_says_what_is_wrong(
     assert caught.value.code == 2
     shown = capsys.readouterr().err
     assert words in shown
+    assert f"usage: equipoise token {arguments[0]} " in shown
     assert "_secret" not in shown
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from equipoise_service.settings import PREFIX, Settings
@@ -62,7 +62,7 @@ class Command:
         if self.parts:
             inner = parser.add_subparsers(required=True, metavar="COMMAND")
             for part in self.parts:
-                part.add_to(inner)
+                replace(part, prog=prog).add_to(inner)
             return
         for option in (*self.options, *PLACES):
             parser.add_argument(f"--{option.replace('_', '-')}", dest=option, **OPTIONS[option])
