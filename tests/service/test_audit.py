@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from tests.service.fake_solver import simulate_spec
 from tests.service.users import Lab, User, lab
 
@@ -160,14 +159,3 @@ def test_an_entry_stands_or_falls_with_what_it_tells(service: Lab) -> None:
         audit.record(connection, caller, "submit", "s" * 500, clock=lambda: 5.0)
     (entry,) = audit.read(engine, user="ana", limit=10)
     assert (entry.at, entry.subject, entry.token_id, entry.request_id) == (5.0, "s" * 160, "t", "r")
-
-
-def test_old_entries_can_be_removed(service: Lab) -> None:
-    """What is older than a time goes; the rest stays."""
-    engine: sa.Engine = service.resources.database
-    caller = Caller("ana", frozenset())
-    with engine.begin() as connection:
-        for at in (1.0, 2.0, 3.0):
-            audit.record(connection, caller, "backup", f"at {at}", clock=lambda at=at: at)  # type: ignore[misc]
-        assert audit.forget_before(connection, 2.5) == 2
-    assert [entry.at for entry in audit.read(engine, user="ana", limit=10)] == [3.0]

@@ -29,6 +29,7 @@ from equipoise_service.storage.store import Store
 from equipoise_service.storage.tables import audit_log, idempotency_keys, job_tags, jobs
 from equipoise_service.uploads.dataset_arrays import Columns
 from equipoise_service.uploads.datasets import DatasetLibrary
+from equipoise_service.users.audit import read
 from equipoise_service.users.callers import LOCAL
 from equipoise_solver.solving import prepare
 from equipoise_solver.specs import parse_spec
@@ -233,6 +234,7 @@ def test_old_entries_of_the_audit_log_go_after_a_year(lab: Lab) -> None:
         for age in (364, 366, 400):
             connection.execute(audit_log.insert().values(**row, at=lab.now - age * DAY_S))
     assert checked(lab, Limits()).audit_entries == 2
+    assert [entry.at for entry in read(lab.database, limit=10)] == [lab.now - 364 * DAY_S]
 
 
 def test_a_result_that_is_about_to_be_written_again_stays(lab: Lab) -> None:
@@ -313,13 +315,13 @@ def test_a_collection_that_is_killed_leaves_nothing_dangling(
         lab.done(seed, bytes([seed]) * 10)
     n_left = 0
 
-    def kill_after(call: Callable[[str], None]) -> Callable[[str], None]:
-        def killed(name: str) -> None:
+    def kill_after(call: Callable[..., None]) -> Callable[..., None]:
+        def killed(*args: object) -> None:
             nonlocal n_left
             if n_left == 0:
                 raise Killed
             n_left -= 1
-            call(name)
+            call(*args)
 
         return killed
 

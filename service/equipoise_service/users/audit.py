@@ -115,11 +115,6 @@ def read(
         return [_entry(row) for row in connection.execute(query).mappings()]
 
 
-def forget_before(connection: sa.Connection, at: float) -> int:
-    """Remove the lines older than a time, [s] since 1970; returns how many there were."""
-    return connection.execute(audit_log.delete().where(audit_log.c.at < at)).rowcount
-
-
 def _entry(row: sa.RowMapping) -> Entry:
     detail: dict[str, Any] = json.loads(row["detail"])
     return Entry(
