@@ -17,7 +17,8 @@ from equipoise_service.jobs.queues import CPU, GPU, QUICK, URGENT
 from equipoise_service.settings import Settings
 from equipoise_service.storage.database import connect
 from equipoise_service.storage.migrations import migrate
-from equipoise_service.storage.tables import jobs, workers
+from equipoise_service.storage.tables import job_shards, jobs, workers
+from equipoise_service.telemetry.service_state import Share, StateReader
 from equipoise_service.workers.slots import in_turn
 
 NOW = 1_000_000.0
@@ -153,9 +154,38 @@ def fill(engine: sa.Engine, rows: list[tuple[str, str, str, int, float]]) -> lis
     ]
     with engine.begin() as connection:
         connection.execute(jobs.delete())
+        connection.execute(job_shards.delete())
         connection.execute(workers.delete())
         connection.execute(jobs.insert(), content)
     return JobTable(engine).newest(limit=len(rows))[::-1]
+
+
+def workers_are_there(engine: sa.Engine, n_workers: int) -> None:
+    row = {"host": "h", "process_space": "", "process": "", "device": "cpu", "threads": 2, "version": "1"}
+    with engine.begin() as connection:
+        for number in range(n_workers):
+            times = {"started_at": 4e9, "seen_at": 4e9}
+            connection.execute(
+                workers.insert().values(id=f"w{number}", queues="quick,urgent,cpu", **row, **times)
+            )
+
+
+def cut(engine: sa.Engine, job: Job, shards: list[tuple[str, float]]) -> None:
+    """Cut a job into shards of (status, progress)."""
+    rows = [
+        {
+            "job_id": job.id,
+            "number": number,
+            "status": status,
+            "progress": progress,
+            "live": "{}",
+            "updated_at": NOW,
+        }
+        for number, (status, progress) in enumerate(shards)
+    ]
+    with engine.begin() as connection:
+        connection.execute(jobs.update().where(jobs.c.id == job.id).values(n_shards=len(rows)))
+        connection.execute(job_shards.insert(), rows)
 
 
 def outlooks(engine: sa.Engine, **options: Any) -> Outlooks:
@@ -211,18 +241,48 @@ def test_seconds_of_the_database_make_the_expected_start(database: sa.Engine) ->
         database,
         [(CPU, "u", "running", 0, 40.0), (CPU, "v", "queued", 0, 7.0), (CPU, "u", "queued", 0, 9.0)],
     )
-    row = {"id": "w", "host": "h", "process_space": "", "process": "", "device": "cpu", "threads": 2}
-    with database.begin() as connection:
-        connection.execute(
-            workers.insert().values(
-                **row, queues="quick,urgent,cpu", version="1", started_at=4e9, seen_at=4e9
-            )
-        )
+    workers_are_there(database, 1)
     view = outlooks(database).of(found)
     assert [view[job.id].position for job in found[1:]] == [0, 1]
     assert [view[job.id].starts_at for job in found[1:]] == [NOW + 30.0, NOW + 37.0]
     new = outlooks(database).of_new(queue=CPU, user="w", priority=0)
     assert (new.position, new.starts_at) == (1, NOW + 37.0)
+
+
+def test_running_shards_hold_slots_and_waiting_ones_go_in_turn(database: sa.Engine) -> None:
+    """Shards that run hold slots; each round starts one that waits; the job itself counts nowhere."""
+    found = fill(
+        database,
+        [(CPU, "u", "running", 0, 40.0), (CPU, "v", "queued", 0, 7.0), (CPU, "u", "queued", 0, 9.0)],
+    )
+    cut(database, found[0], [("done", 1.0), ("running", 0.2), ("running", 0.5), ("queued", 0.0)])
+    workers_are_there(database, 2)
+    left_s, waiting_s, at_a_time = 10.0 * (0.8 + 0.5), 10.0, 2
+    view = outlooks(database).of(found)
+    assert [view[job.id].position for job in found[1:]] == [0, 2]
+    starts = [view[job.id].starts_at for job in found[1:]]
+    assert starts == pytest.approx([NOW + left_s / at_a_time, NOW + (left_s + waiting_s + 7.0) / at_a_time])
+    for job in found[1:]:
+        assert outlooks(database).of([job]) == {job.id: view[job.id]}
+    state = StateReader(database, ttl_s=30.0, clock=lambda: NOW).queues()[1]
+    on_cpu = next(queue for queue in state if queue.name == CPU)
+    assert on_cpu.shares == {"u": Share(queued=2, running=2), "v": Share(queued=1)}
+    assert (on_cpu.running, on_cpu.queued, on_cpu.slots) == (2, 3, 2)
+    assert on_cpu.oldest_at == found[0].submitted_at
+
+
+def test_a_job_whose_shards_are_done_or_stopped_holds_only_what_runs(database: sa.Engine) -> None:
+    """While a job is merged it holds no slot, and shards of one being cancelled do not wait any more."""
+    found = fill(
+        database,
+        [(CPU, "u", "running", 0, 40.0), (CPU, "v", "cancelling", 0, 20.0), (CPU, "w", "queued", 0, 9.0)],
+    )
+    cut(database, found[0], [("done", 1.0), ("done", 1.0)])
+    cut(database, found[1], [("running", 0.0), ("queued", 0.0)])
+    workers_are_there(database, 2)
+    assert [place.starts_at for place in outlooks(database).of(found).values()] == [NOW]
+    on_cpu = next(q for q in StateReader(database, ttl_s=30.0).queues()[1] if q.name == CPU)
+    assert on_cpu.shares == {"v": Share(running=1), "w": Share(queued=1)}
 
 
 def test_a_page_takes_as_many_queries_as_one_job(database: sa.Engine) -> None:

@@ -2,22 +2,22 @@
 
 A free slot takes the next job of the user whose turn it is (see `slots.in_turn`): the k-th job of a user
 waits for k - 1 of its own and for at most k jobs of each other user. All is counted in the database, by two
-queries for any number of jobs.
+queries for any number of jobs. A job that was cut counts by its shards.
 """
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from equipoise_service.jobs.fleet import Fleet, FleetWatch
 from equipoise_service.jobs.job_table import Job
+from equipoise_service.jobs.pieces import CUT, SECONDS, unfinished
 from equipoise_service.jobs.queues import CPU, GPU, URGENT
 from equipoise_service.storage.tables import jobs
 
-# What a job is taken to need where the solver gives no estimate, [s].
-UNKNOWN_SECONDS = 60.0
 # Queues whose jobs wait for the urgent ones, because both take slots of the same devices.
 DEVICE_QUEUES = frozenset({CPU, GPU})
 
@@ -27,7 +27,7 @@ class Line:
     """The jobs of one user on one queue.
 
     Attributes:
-        n_waiting: jobs that wait.
+        n_waiting: jobs that wait; one that was cut counts by its shards, here and below.
         waiting_s: seconds that they are expected to take, [s].
         since: when the oldest of them was submitted, [s] since 1970.
         n_running: jobs that run.
@@ -174,8 +174,7 @@ class Outlooks:
         now = self._clock()
         with self._engine.connect() as connection:
             lines = _lines(connection)
-            before = _before(queue, user, priority, now)
-            rank = _rank(connection.execute(_counted(before)).one())
+            rank = _rank(connection.execute(_before(queue, user, priority, now)).one())
         users = dict(lines.get(queue, {}))
         users.setdefault(user, Line(since=now))
         return self._outlook({**lines, queue: users}, queue, user, rank)
@@ -192,32 +191,17 @@ class Outlooks:
         )
 
 
-_SECONDS = sa.func.coalesce(jobs.c.cost_seconds, UNKNOWN_SECONDS)
-
-
 def _lines(connection: sa.Connection) -> Lines:
-    """All unfinished jobs, added up by queue and user."""
-    users = (jobs.c.queue, jobs.c.owner)
-    counted = (sa.func.count().label("n"), sa.func.min(jobs.c.submitted_at).label("since"))
-    # Two parts: what the waiting ones need is in the index, and the running ones are few.
-    waiting = sa.select(
-        *users, sa.literal(True).label("waits"), *counted, sa.func.sum(_SECONDS).label("seconds")
-    )
-    left_s = sa.func.sum(_SECONDS * (1.0 - jobs.c.progress)).label("seconds")
-    running = sa.select(*users, sa.literal(False).label("waits"), *counted, left_s)
-    query = sa.union_all(
-        waiting.where(jobs.c.status == "queued").group_by(*users),
-        running.where(jobs.c.status.in_(("running", "cancelling"))).group_by(*users),
-    )
+    """All that waits or runs, by queue and user."""
     lines: dict[str, dict[str, Line]] = {}
-    for row in connection.execute(query):
-        users_of_queue = lines.setdefault(row.queue, {})
-        line = users_of_queue.get(row.owner, Line())
-        if row.waits:
-            line = Line(row.n, row.seconds, row.since, line.n_running, line.running_s)
+    for found in unfinished(connection):
+        users = lines.setdefault(found.queue, {})
+        line = users.get(found.owner, Line())
+        if found.waits:
+            line = Line(found.n, found.seconds, found.since, line.n_running, line.running_s)
         else:
-            line = Line(line.n_waiting, line.waiting_s, line.since, row.n, row.seconds)
-        users_of_queue[row.owner] = line
+            line = Line(line.n_waiting, line.waiting_s, line.since, found.n, found.seconds)
+        users[found.owner] = line
     return lines
 
 
@@ -225,13 +209,20 @@ def _ranks(connection: sa.Connection, waiting: Sequence[Job]) -> dict[str, Rank]
     """Where some waiting jobs stand among their users' own, by id."""
     if len(waiting) == 1:
         job = waiting[0]
-        before = _before(job.queue, job.owner, job.priority, job.submitted_at)
-        return {job.id: _rank(connection.execute(_counted(before)).one())}
+        query = _before(job.queue, job.owner, job.priority, job.submitted_at)
+        return {job.id: _rank(connection.execute(query).one())}
     users, order = (jobs.c.queue, jobs.c.owner), (-jobs.c.priority, jobs.c.submitted_at)
     number = sa.func.row_number().over(partition_by=users, order_by=order)
-    so_far_s = sa.func.sum(_SECONDS).over(partition_by=users, order_by=order, rows=(None, 0))
+    so_far_s = sa.func.sum(SECONDS).over(partition_by=users, order_by=order, rows=(None, 0))
     numbered = (
-        sa.select(jobs.c.id, (number - 1).label("n"), (so_far_s - _SECONDS).label("seconds"))
+        sa.select(
+            jobs.c.id,
+            *users,
+            jobs.c.priority,
+            jobs.c.submitted_at,
+            (number - 1).label("n"),
+            (so_far_s - SECONDS).label("seconds"),
+        )
         .where(
             jobs.c.status == "queued",
             jobs.c.queue.in_({job.queue for job in waiting}),
@@ -239,24 +230,46 @@ def _ranks(connection: sa.Connection, waiting: Sequence[Job]) -> dict[str, Rank]
         )
         .subquery()
     )
-    query = sa.select(numbered).where(numbered.c.id.in_([job.id for job in waiting]))
-    return {row.id: _rank(row) for row in connection.execute(query)}
+    mine = numbered.c
+    more, more_s = _more_before(mine.queue, mine.owner, mine.priority, mine.submitted_at)
+    columns = (mine.id, (mine.n + more).label("n"), (mine.seconds + more_s).label("seconds"))
+    places: sa.Select[Any] = sa.select(*columns).where(mine.id.in_([job.id for job in waiting]))
+    return {row.id: _rank(row) for row in connection.execute(places)}
 
 
-def _before(queue: str, user: str, priority: int, submitted_at: float) -> sa.ColumnElement[bool]:
-    """The user's waiting jobs that start before one of that priority and time."""
-    earlier = sa.and_(jobs.c.priority == priority, jobs.c.submitted_at < submitted_at)
-    return sa.and_(
-        jobs.c.status == "queued",
-        jobs.c.queue == queue,
-        jobs.c.owner == user,
-        sa.or_(jobs.c.priority > priority, earlier),
+def _before(queue: str, user: str, priority: int, submitted_at: float) -> sa.Select[Any]:
+    """What starts before a job of that priority and time among its user's own."""
+    more, more_s = _more_before(queue, user, priority, submitted_at)
+    seconds = sa.func.coalesce(sa.func.sum(SECONDS), 0.0)
+    return sa.select((sa.func.count() + more).label("n"), (seconds + more_s).label("seconds")).where(
+        jobs.c.status == "queued", *_goes_first(jobs.c, queue, user, priority, submitted_at)
     )
 
 
-def _counted(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int, float]]:
-    return sa.select(sa.func.count().label("n"), sa.func.sum(_SECONDS).label("seconds")).where(condition)
+def _more_before(
+    queue: Any, user: Any, priority: Any, submitted_at: Any
+) -> tuple[sa.ScalarSelect[int], sa.ScalarSelect[float]]:
+    """What shards add to that: how many, and their seconds."""
+    goes_first = _goes_first(CUT.c, queue, user, priority, submitted_at)
+    n = sa.cast(sa.func.coalesce(sa.func.sum(CUT.c.more_waiting), 0), sa.Integer)
+    seconds = sa.func.coalesce(sa.func.sum(CUT.c.more_waiting_s), 0.0)
+    return (
+        sa.select(n).where(*goes_first).scalar_subquery(),
+        sa.select(seconds).where(*goes_first).scalar_subquery(),
+    )
 
 
-def _rank(row: sa.Row[tuple[int, float]] | sa.Row[tuple[str, int, float]]) -> Rank:
-    return Rank(row.n, max(0.0, row.seconds or 0.0))
+def _goes_first(
+    columns: Any, queue: Any, user: Any, priority: Any, submitted_at: Any
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """Whether a job, given by its columns, starts before one of its user of that priority and time."""
+    earlier = sa.and_(columns.priority == priority, columns.submitted_at < submitted_at)
+    return (
+        columns.queue == queue,
+        columns.owner == user,
+        sa.or_(columns.priority > priority, earlier),
+    )
+
+
+def _rank(row: Any) -> Rank:
+    return Rank(max(0, row.n), max(0.0, row.seconds))

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from equipoise_service.jobs.job_table import STATUSES, UNFINISHED
+from equipoise_service.jobs import pieces
+from equipoise_service.jobs.job_table import STATUSES
 from equipoise_service.jobs.queues import QUEUES, SLOT_RULES
 from equipoise_service.storage.database import database_now
 from equipoise_service.storage.tables import datasets, jobs, workers
@@ -19,7 +20,7 @@ _SLOTS = {queue: rule.slots for rule in SLOT_RULES for queue in rule.queues}
 
 @dataclass
 class Share:
-    """What a user has on a queue."""
+    """What a user has on a queue; a job that was cut into shards counts by these."""
 
     queued: int = 0
     running: int = 0
@@ -147,26 +148,14 @@ def _jobs_by_status(connection: sa.Connection) -> dict[str, int]:
 def _queues(connection: sa.Connection, alive: list[Any]) -> list[QueueState]:
     """Every queue that is known, or that has jobs."""
     states = {name: QueueState(name) for name in QUEUES}
-    is_queued = jobs.c.status == "queued"
-    query = (
-        sa.select(
-            jobs.c.queue,
-            jobs.c.owner,
-            is_queued.label("is_queued"),
-            sa.func.count().label("n"),
-            sa.func.min(jobs.c.submitted_at).label("oldest_at"),
-        )
-        .where(jobs.c.status.in_(UNFINISHED))
-        .group_by(jobs.c.queue, jobs.c.owner, is_queued)
-    )
-    for row in connection.execute(query):
-        state = states.setdefault(row.queue, QueueState(row.queue))
-        share = state.shares.setdefault(row.owner, Share())
-        if row.is_queued:
-            share.queued += row.n
-            state.oldest_at = min(row.oldest_at, state.oldest_at or row.oldest_at)
+    for found in pieces.unfinished(connection):
+        state = states.setdefault(found.queue, QueueState(found.queue))
+        share = state.shares.setdefault(found.owner, Share())
+        if found.waits:
+            share.queued = found.n
+            state.oldest_at = min(found.since, state.oldest_at or found.since)
         else:
-            share.running += row.n
+            share.running = found.n
     for worker in alive:
         for name in worker.queues.split(","):
             if name in states and worker.status != "draining":
