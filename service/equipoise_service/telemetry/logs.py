@@ -108,6 +108,8 @@ def install(options: LogOptions, stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(options.level.upper())
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # The job engine tells what it does, step by step; the service tells what users did.
+    logging.getLogger("dbos").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     _catch_failures()
 
