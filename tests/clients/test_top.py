@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from tests.clients.fake_service import job_state
@@ -176,17 +177,26 @@ def test_pictures_of_numbers() -> None:
     ]
 
 
+def ended(status: str, number: int) -> dict[str, Any]:
+    return job_state(status, id=f"job_{number:032d}", finished_at=moment(NOW + number))
+
+
 ANSWERS: dict[str, Any] = {
     "/healthz": {"status": "ok", "version": "1.2.3", "uptime_seconds": 5.0},
     "/v1/queues": {"queues": [{"name": "cpu", "queued": 3, "running": 1, "slots": 1}]},
     "/v1/workers": {"workers": [worker(1), {**worker(2), "alive": False}]},
-    "/v1/jobs": {"jobs": [job_state("running", progress=0.5)], "next_cursor": None},
+    "/v1/jobs?status=running": [job_state("running", progress=0.5)],
+    "/v1/jobs?status=failed": [ended("failed", number) for number in (8, 4, 2, 1)],
+    "/v1/jobs?status=timed_out": [ended("timed_out", number) for number in (9, 7, 3)],
 }
 
 
 class _Lab(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = json.dumps(ANSWERS[self.path.partition("?")[0]]).encode()
+        path, _, query = self.path.partition("?")
+        status = parse_qs(query).get("status")
+        answer = ANSWERS[f"{path}?status={status[0]}" if status else path]
+        body = json.dumps({"jobs": answer, "next_cursor": None} if status else answer).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
@@ -214,6 +224,14 @@ def test_a_snapshot_is_taken_of_what_is_alive(url: str) -> None:
         found = take(client)
     assert [one["id"] for one in found.workers] == ["w1"]
     assert (found.waiting, found.running[0].progress) == (3, 0.5)
+
+
+def test_jobs_that_ran_out_of_time_are_failures_too(url: str) -> None:
+    """What ended without a result stands by when it ended, the last first, whatever ended it."""
+    with Client(url) as client:
+        found = take(client).failed
+    assert [int(job.id.removeprefix("job_")) for job in found] == [9, 8, 7, 4, 3]
+    assert [job.status for job in found[:2]] == ["timed_out", "failed"]
 
 
 def test_once_prints_one_frame(url: str, capsys: pytest.CaptureFixture[str]) -> None:

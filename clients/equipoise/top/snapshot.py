@@ -12,6 +12,8 @@ from equipoise.records import JobRecord
 
 MOST_JOBS = 50
 MOST_FAILURES = 5
+FAILURES = ("failed", "timed_out")
+"""How a job ends that gives no result, without anybody having asked for that."""
 HISTORY = 60
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -26,7 +28,7 @@ class Snapshot:
         queues: its queues.
         workers: its workers that are alive.
         running: jobs that run: the caller's own, for admins all.
-        failed: jobs that failed last.
+        failed: jobs that failed or ran out of time last, the last first.
     """
 
     taken_at: float
@@ -83,8 +85,17 @@ def take(client: Client) -> Snapshot:
         queues=client.queues(),
         workers=[worker for worker in client.workers() if worker.get("alive", True)],
         running=[job.record for job in client.jobs(status="running", limit=MOST_JOBS)],
-        failed=[job.record for job in client.jobs(status="failed", limit=MOST_FAILURES)],
+        failed=_failed_last(client),
     )
+
+
+def _failed_last(client: Client) -> list[JobRecord]:
+    found = [job.record for status in FAILURES for job in client.jobs(status=status, limit=MOST_FAILURES)]
+    return sorted(found, key=_ended_at, reverse=True)[:MOST_FAILURES]
+
+
+def _ended_at(job: JobRecord) -> float:
+    return 0.0 if job.finished_at is None else job.finished_at.timestamp()
 
 
 def speed_of(worker: Mapping[str, Any]) -> float | None:
