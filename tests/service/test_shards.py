@@ -37,7 +37,8 @@ def test_shards_give_the_bytes_of_one_piece(bench: Bench, engine_settings: Setti
     assert [shard.number for shard in bench.shards.of(job_id)] == list(range(N_SHARDS))
     assert done(bench, job_id) == N_SHARDS
     assert bench.store.names("checkpoints") == []
-    bench.queue.forget(job_id)
+    with bench.database.begin() as connection:
+        bench.queue.forget(connection, job_id)
     assert bench.shards.of(job_id) == []
     assert set(bench.queue.states([job_id, shard_id(job_id, 0)]).values()) == {"unknown"}
 

@@ -173,10 +173,19 @@ class JobQueue:
         if shards:
             self._client.cancel_workflows(shards)
 
-    def forget(self, job_id: str) -> None:
-        """Remove all records of a job and of its shards."""
-        self._client.delete_workflows([job_id, *self._shards.ids(job_id)])
-        self._shards.delete(job_id)
+    def forget(self, connection: sa.Connection, job_id: str) -> None:
+        """Remove all records of a job and of its shards, within the transaction that removes the job.
+
+        A new job may get the same id right after: its records must never be taken for those of this one.
+        """
+        names = [job_id, *self._shards.delete(connection, job_id)]
+        # The engine's own call (delete_workflows) removes the same rows in a transaction of its own.
+        system = self._client._sys_db
+        tables, schemas = system.tables, system.engine.get_execution_options()["schema_translate_map"]
+        contents = (tables.workflow_input, tables.workflow_output, tables.operation_outputs)
+        for table in (*contents, tables.workflow_status):
+            records = sa.delete(table).where(table.c.workflow_uuid.in_(names))
+            connection.execute(records, execution_options={"schema_translate_map": schemas})
 
     def states(self, job_ids: Sequence[str]) -> dict[str, EngineState]:
         """What the engine makes of some jobs or shards; "unknown" if it has no record."""

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from equipoise_service.errors import ConflictError, NotFoundError, RefusedError, blame
 from equipoise_service.jobs.calibrations import Calibrations
 from equipoise_service.jobs.closed_forms import ClosedForms
@@ -107,11 +109,7 @@ class JobService:
             NotFoundError: there is none, or it belongs to somebody else.
         """
         job = self._table.get(job_id, with_spec=False) if JOB_ID.fullmatch(job_id) else None
-        if job is None or not caller.owns(job.owner):
-            raise NotFoundError(
-                f"There is no job {job_id[:100]!r}: see the list of jobs.", code="job_not_found"
-            )
-        return job
+        return _owned(job, job_id, caller)
 
     def outlooks(self, jobs: Sequence[Job]) -> dict[str, Outlook]:
         """Places of the waiting ones among some jobs, by id."""
@@ -188,7 +186,8 @@ class JobService:
                 )
             return job
         self._queue.cancel(job_id)
-        self._note(caller, "cancel", job)
+        with self._table.engine.begin() as connection:
+            _note(connection, caller, "cancel", job)
         return self.get(job_id, caller)
 
     def forget(self, job_id: str, caller: Caller) -> None:
@@ -198,20 +197,29 @@ class JobService:
             NotFoundError: there is none.
             ConflictError: it is not finished.
         """
-        job = self.get(job_id, caller)
-        if not job.is_final:
-            raise ConflictError(f"Job {job_id} is {job.status}: cancel it first, then delete it.")
-        self._note(caller, "delete", job)
-        self._queue.forget(job_id)
-        self._table.delete(job_id)
-        self._store.remove_folder(checkpoint_folder(job_id))
+        self.get(job_id, caller)
+        with self._table.engine.begin() as connection:
+            # Others may have deleted it meanwhile, and submitted its spec again as a job of the same id.
+            job = _owned(self._table.locked(connection, job_id), job_id, caller)
+            if not job.is_final:
+                raise ConflictError(f"Job {job_id} is {job.status}: cancel it first, then delete it.")
+            self._store.remove_folder(checkpoint_folder(job_id))
+            self._queue.forget(connection, job_id)
+            self._table.delete(connection, job_id)
+            _note(connection, caller, "delete", job)
         if job.result is not None and not self._table.is_result_used(job.result):
             self._store.remove(result_name(job.result))
 
-    def _note(self, caller: Caller, action: Action, job: Job) -> None:
-        detail = {} if caller.user == job.owner else {"owner": job.owner}
-        with self._table.engine.begin() as connection:
-            record(connection, caller, action, job.id, detail=detail)
+
+def _owned(job: Job | None, job_id: str, caller: Caller) -> Job:
+    if job is None or not caller.owns(job.owner):
+        raise NotFoundError(f"There is no job {job_id[:100]!r}: see the list of jobs.", code="job_not_found")
+    return job
+
+
+def _note(connection: sa.Connection, caller: Caller, action: Action, job: Job) -> None:
+    detail = {} if caller.user == job.owner else {"owner": job.owner}
+    record(connection, caller, action, job.id, detail=detail)
 
 
 def _write_cursor(job: Job) -> str:

@@ -356,12 +356,17 @@ class JobTable:
         with self.engine.begin() as connection:
             return connection.execute(query).rowcount == 1
 
-    def delete(self, job_id: str) -> None:
+    def locked(self, connection: sa.Connection, job_id: str) -> Job | None:
+        """The job with this id, without its spec; nobody else changes it until the transaction ends."""
+        become_writer(connection)
+        row = connection.execute(_LOCKED, {"job_id": job_id}).mappings().first()
+        return None if row is None else _job(row)
+
+    def delete(self, connection: sa.Connection, job_id: str) -> None:
         """Forget a job, its tags and its idempotency keys."""
-        with self.engine.begin() as connection:
-            connection.execute(idempotency_keys.delete().where(idempotency_keys.c.job_id == job_id))
-            connection.execute(job_tags.delete().where(job_tags.c.job_id == job_id))
-            connection.execute(jobs.delete().where(jobs.c.id == job_id))
+        connection.execute(idempotency_keys.delete().where(idempotency_keys.c.job_id == job_id))
+        connection.execute(job_tags.delete().where(job_tags.c.job_id == job_id))
+        connection.execute(jobs.delete().where(jobs.c.id == job_id))
 
     def is_result_used(self, digest: str) -> bool:
         """Whether some job has this result."""
@@ -381,6 +386,7 @@ _WITHOUT_SPEC = (*(column for column in jobs.c if column.name != "spec"), sa.lit
 # Queries that are asked all the time are built once: building one takes as long as asking it.
 _BY_ID_WITH_SPEC = sa.select(*_WITH_SPEC).where(jobs.c.id == sa.bindparam("job_id"))
 _BY_ID = sa.select(*_WITHOUT_SPEC).where(jobs.c.id == sa.bindparam("job_id"))
+_LOCKED = _BY_ID.with_for_update(of=jobs)
 _OF_CONTENT = jobs.c.content_id == sa.bindparam("content_id")
 _LATEST = sa.select(*_WITHOUT_SPEC).where(_OF_CONTENT).order_by(jobs.c.attempt.desc()).limit(1)
 _HAS_ANSWER = sa.and_(

@@ -98,10 +98,11 @@ class ShardTable:
             connection.execute(sa.update(job_shards).where(_is_open(job_id, number)).values(values))
             self._show(connection, job_id, worker)
 
-    def delete(self, job_id: str) -> None:
-        """Forget the shards of a job."""
-        with self.engine.begin() as connection:
-            connection.execute(job_shards.delete().where(job_shards.c.job_id == job_id))
+    def delete(self, connection: sa.Connection, job_id: str) -> list[str]:
+        """Forget the shards of a job; returns their names on the engine."""
+        mine = job_shards.c.job_id == job_id
+        query = job_shards.delete().where(mine).returning(job_shards.c.number)
+        return [shard_id(job_id, number) for number in connection.scalars(query)]
 
     def _show(self, connection: sa.Connection, job_id: str, worker: str) -> bool:
         query = sa.select(job_shards).where(job_shards.c.job_id == job_id).order_by(job_shards.c.number)

@@ -41,7 +41,6 @@ from equipoise_service.storage.tables import (
     dataset_owners,
     datasets,
     idempotency_keys,
-    job_shards,
     job_tags,
     jobs,
     properties,
@@ -104,14 +103,11 @@ class Collector:
         gone: list[str] = []
         for batch in _batches(job_ids):
             still_old = sa.and_(jobs.c.id.in_(batch), is_old(limits, now))
-            with self._database.connect() as connection:
-                old = list(connection.scalars(sa.select(jobs.c.id).where(still_old)))
-            for job_id in old:
-                # First: a job without records is finished for good, records without a job would come back.
-                self._queue.forget(job_id)
             with self._frozen() as connection:
-                old = list(connection.scalars(sa.select(jobs.c.id).where(jobs.c.id.in_(old), still_old)))
-                for table in (idempotency_keys, job_tags, job_shards):
+                old = list(connection.scalars(sa.select(jobs.c.id).where(still_old)))
+                for job_id in old:
+                    self._queue.forget(connection, job_id)
+                for table in (idempotency_keys, job_tags):
                     connection.execute(table.delete().where(table.c.job_id.in_(old)))
                 connection.execute(jobs.delete().where(jobs.c.id.in_(old)))
             gone += old
