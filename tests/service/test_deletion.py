@@ -1,20 +1,23 @@
 """Jobs that are deleted while others delete them as well, or submit their specs again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tests.service import fake_solver
 from tests.service.fake_solver import simulate_spec
 from tests.service.workers import Bench
 
-from equipoise_service.errors import ConflictError, NotFoundError
+from equipoise_service.errors import ConflictError, NotFoundError, OverloadedError
 from equipoise_service.jobs.engine import JobQueue
 from equipoise_service.jobs.job_service import JobService
 from equipoise_service.jobs.job_table import Job, JobTable
 from equipoise_service.jobs.submissions import Submission
 from equipoise_service.settings import Settings
+from equipoise_service.storage.tables import job_tags, jobs
 from equipoise_service.uploads.datasets import DatasetLibrary
 from equipoise_service.users.audit import read
 from equipoise_service.users.callers import LOCAL
@@ -108,3 +111,56 @@ def test_a_deletion_that_fails_midway_leaves_the_job(desk: Desk, monkeypatch: py
     assert desk.jobs.get(job.id, LOCAL).status == "cancelled"
     assert desk.queue.states([job.id]) == {job.id: "stopped"}
     assert read(desk.table.engine, action="delete", limit=9) == []
+
+
+@pytest.mark.parametrize("key", [None, "once"])
+def test_a_submission_whose_job_is_deleted_begins_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    """Found by its spec or by its key, and deleted before it is held: the job is queued anew."""
+    submission = replace(SUBMISSION, idempotency_key=key)
+    old = desk.jobs.submit(submission).job
+    with desk.table.engine.begin() as connection:
+        connection.execute(sa.update(jobs).values(status="succeeded"))
+
+    def forget() -> None:
+        desk.jobs.forget(old.id, LOCAL)
+
+    once_before(monkeypatch, desk.table, "kept" if key is None else "find", forget)
+    job, is_new = desk.jobs.submit(submission)
+    assert (job.id, job.status, job.tags, is_new) == (old.id, "queued", ("first",), True)
+    assert desk.queue.states([job.id]) == {job.id: "waiting"}
+
+
+def test_a_submission_whose_job_is_always_deleted_ends(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins again only so often, then it asks to come back."""
+    desk.jobs.submit(SUBMISSION)
+    monkeypatch.setattr(desk.table, "kept", lambda *_: False)
+    with pytest.raises(OverloadedError, match="again and again"):
+        desk.jobs.submit(SUBMISSION)
+
+
+def test_a_job_that_a_submission_holds_is_deleted_after_it(desk: Desk) -> None:
+    """No tag is left behind without its job."""
+    job = cancelled(desk)
+    with ThreadPoolExecutor(1) as deleting:
+        with desk.table.engine.begin() as connection:
+            assert desk.table.kept(connection, job.id)
+            deletion = deleting.submit(desk.jobs.forget, job.id, LOCAL)
+            desk.table.add_tags(connection, job.id, ["first", "second"])
+            found = desk.table.find(connection, job.id)
+            assert found is not None
+            assert found.tags == ("first", "second")
+        deletion.result()
+    with desk.table.engine.connect() as connection:
+        assert connection.execute(sa.select(job_tags)).all() == []
+
+
+def test_two_submissions_may_add_the_same_tag(desk: Desk) -> None:
+    """The tag that another one adds this moment is waited for, and is there once."""
+    job = desk.jobs.submit(SUBMISSION).job
+    with ThreadPoolExecutor(1) as other:
+        with desk.table.engine.begin() as connection:
+            desk.table.add_tags(connection, job.id, ["second"])
+            receipt = other.submit(desk.jobs.submit, replace(SUBMISSION, tags=("second", "third")))
+        assert receipt.result().job.tags == ("first", "second", "third")

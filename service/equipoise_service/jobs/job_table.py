@@ -221,10 +221,8 @@ class JobTable:
 
     def add_tags(self, connection: sa.Connection, job_id: str, tags: Iterable[str]) -> None:
         """Put tags on a job; those it has stay."""
-        known = set(connection.scalars(sa.select(job_tags.c.tag).where(job_tags.c.job_id == job_id)))
-        rows = [{"job_id": job_id, "tag": tag} for tag in sorted(set(tags) - known)]
-        if rows:
-            connection.execute(job_tags.insert(), rows)
+        for tag in sorted(set(tags)):
+            insert_if_absent(connection, job_tags, {"job_id": job_id, "tag": tag})
 
     def get(self, job_id: str, *, with_spec: bool = True) -> Job | None:
         """The job with this id; its spec, which may be large, is left empty unless it is asked for."""
@@ -362,6 +360,11 @@ class JobTable:
         row = connection.execute(_LOCKED, {"job_id": job_id}).mappings().first()
         return None if row is None else _job(row)
 
+    def kept(self, connection: sa.Connection, job_id: str) -> bool:
+        """Whether there is a job with this id; if so, nobody deletes it until the transaction ends."""
+        become_writer(connection)
+        return connection.execute(_KEPT, {"job_id": job_id}).first() is not None
+
     def delete(self, connection: sa.Connection, job_id: str) -> None:
         """Forget a job, its tags and its idempotency keys."""
         connection.execute(idempotency_keys.delete().where(idempotency_keys.c.job_id == job_id))
@@ -387,6 +390,9 @@ _WITHOUT_SPEC = (*(column for column in jobs.c if column.name != "spec"), sa.lit
 _BY_ID_WITH_SPEC = sa.select(*_WITH_SPEC).where(jobs.c.id == sa.bindparam("job_id"))
 _BY_ID = sa.select(*_WITHOUT_SPEC).where(jobs.c.id == sa.bindparam("job_id"))
 _LOCKED = _BY_ID.with_for_update(of=jobs)
+_KEPT = (
+    sa.select(jobs.c.id).where(jobs.c.id == sa.bindparam("job_id")).with_for_update(read=True, key_share=True)
+)
 _OF_CONTENT = jobs.c.content_id == sa.bindparam("content_id")
 _LATEST = sa.select(*_WITHOUT_SPEC).where(_OF_CONTENT).order_by(jobs.c.attempt.desc()).limit(1)
 _HAS_ANSWER = sa.and_(

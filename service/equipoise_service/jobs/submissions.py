@@ -25,6 +25,8 @@ from equipoise_solver.version import __version__
 
 # When to ask again after a refusal because too many jobs wait, [s].
 RETRY_AFTER = {"Retry-After": "10"}
+# How often a submission begins again because its job was deleted meanwhile.
+_MOST_TRIES = 5
 MOST_URGENT_JOBS = 1
 """Unfinished urgent jobs that a user may have; admins may have more."""
 
@@ -86,6 +88,10 @@ class Plan(NamedTuple):
     new: NewJob
 
 
+class _DeletedError(Exception):
+    """The job that a submission found was deleted before the submission could keep it."""
+
+
 class Submissions:
     """Takes specs as jobs."""
 
@@ -124,8 +130,7 @@ class Submissions:
             receipt = self._at_once(plan, submission)
             if receipt is not None:
                 return receipt
-        with self._table.engine.begin() as connection:
-            return self._submit(connection, plan.new, submission)
+        return self._found_or_queued(plan.new, submission)
 
     def prepared(self, submission: Submission) -> Any:
         """The solver's work on a spec.
@@ -205,10 +210,21 @@ class Submissions:
             return None
         with self._table.engine.begin() as connection:
             job = self._insert(connection, new, submission.caller, known.n_attempts + 1, answer)
-            if job is None:
-                return self._submit(connection, new, submission)
-            self._bind(connection, new, submission, job.id)
-            return Receipt(job, is_new=True)
+            if job is not None:
+                self._bind(connection, new, submission, job.id)
+                return Receipt(job, is_new=True)
+        return None
+
+    def _found_or_queued(self, new: NewJob, submission: Submission) -> Receipt:
+        for _ in range(_MOST_TRIES):
+            try:
+                with self._table.engine.begin() as connection:
+                    return self._submit(connection, new, submission)
+            except _DeletedError:
+                # Its job was there, and its owner deleted it this moment: it is submitted as if never seen.
+                continue
+        message = "The job of this spec is deleted again and again: submit it again once that is over."
+        raise OverloadedError(message, headers=RETRY_AFTER)
 
     def _submit(self, connection: sa.Connection, new: NewJob, submission: Submission) -> Receipt:
         key = _own_key(submission)
@@ -270,12 +286,15 @@ class Submissions:
         )
 
     def _tagged(self, connection: sa.Connection, job_id: str, new: NewJob) -> Job:
+        if not self._table.kept(connection, job_id):
+            raise _DeletedError
         self._table.add_tags(connection, job_id, new.tags)
         return self._found(connection, job_id)
 
     def _found(self, connection: sa.Connection, job_id: str) -> Job:
         job = self._table.find(connection, job_id, with_spec=False)
-        assert job is not None, f"job {job_id} vanished within a transaction"
+        if job is None:
+            raise _DeletedError
         return job
 
 
