@@ -93,7 +93,7 @@ def estimate_table(estimate: Estimate) -> str:
         rows.append(("refused", f"{estimate.refusal.code}: {estimate.refusal.message}"))
     elif estimate.immediate:
         rows.append(("start", "answered at once"))
-    else:
+    elif estimate.queue is not None:
         start = f"{estimate.expected_start:%Y-%m-%d %H:%M:%S} UTC" if estimate.expected_start else "not known"
         rows += [("queue", f"{estimate.queue}, {estimate.queue_position} ahead"), ("start", start)]
         rows += [("parts", str(estimate.n_shards))] if estimate.n_shards > 1 else []

@@ -18,6 +18,7 @@ from tests.service.users import User, lab
 from equipoise_service.http.app import create_app
 from equipoise_service.http.deps import Resources
 from equipoise_service.jobs.closed_forms import AT_A_TIME, ClosedForms
+from equipoise_service.jobs.job_table import JobTable
 from equipoise_service.jobs.submissions import Submission
 from equipoise_service.settings import Settings
 from equipoise_service.storage.store import Store
@@ -302,8 +303,34 @@ def test_an_estimate_says_what_would_be_refused(settings: Settings) -> None:
         full = api.post("/v1/estimate", json={"spec": simulation(seed=2)}).json()
         assert (full["refusal"]["code"], full["queue"]) == ("overloaded", None)
         known = api.post("/v1/estimate", json={"spec": simulation()}).json()
-        assert (known["immediate"], known["refusal"]) == (True, None)
+        assert (known["immediate"], known["refusal"]) == (False, None)
         assert api.post("/v1/estimate", json={"spec": {"task": "nonsense"}}).status_code == 422
+
+
+def test_an_estimate_of_a_spec_that_was_sent_is_that_job(settings: Settings) -> None:
+    """While it waits its place is shown, while it runs there is none; with its result it is immediate."""
+    app = create_app(settings, prepare=fake_solver.prepare)
+    with started(app) as api:
+        worker_is_there(app.state.resources.database)
+        submit(api, simulation(seed=2))
+        job = submit(api, simulation(), timeout_seconds=77.0).json()
+
+        def foretold() -> dict[str, Any]:
+            found: dict[str, Any] = api.post("/v1/estimate", json={"spec": simulation()}).json()
+            return found
+
+        waits = foretold()
+        assert (waits["immediate"], waits["refusal"]) == (False, None)
+        for name in ("queue", "queue_position", "timeout_seconds"):
+            assert waits[name] == job[name]
+        assert f"it is job {job['id']}, which is queued" in waits["notes"][0]
+        table = JobTable(app.state.resources.database)
+        assert table.move(job["id"], "running", worker="w")
+        runs = foretold()
+        assert (runs["immediate"], runs["queue_position"]) == (False, None)
+        assert "which is running" in runs["notes"][0]
+        assert table.move(job["id"], "succeeded", result="0" * 64)
+        assert (foretold()["immediate"], foretold()["notes"]) == (True, [])
 
 
 def test_an_estimate_of_a_closed_form_is_immediate(real_api: AppClient) -> None:

@@ -1,6 +1,6 @@
 """What would become of a spec if it were submitted now; nothing is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -10,7 +10,7 @@ from equipoise_service.jobs.closed_forms import ClosedForms
 from equipoise_service.jobs.costs import Estimate, time_note
 from equipoise_service.jobs.expected_start import Outlook, Outlooks
 from equipoise_service.jobs.fleet import FleetWatch
-from equipoise_service.jobs.job_table import JobTable
+from equipoise_service.jobs.job_table import UNFINISHED, Job, JobTable
 from equipoise_service.jobs.routing import Route, Router
 from equipoise_service.jobs.submissions import Plan, Submission, Submissions
 
@@ -22,7 +22,8 @@ class Forecast:
     Attributes:
         estimate: what it takes.
         route: where it would go; None if it would be refused for what it is.
-        is_immediate: whether it would be answered at once: the result is there, or it is a closed form.
+        is_immediate: whether it would be answered at once: the result is there, or it is a closed form
+            that is computed where it is submitted.
         outlook: its place in the queue; None if it would not wait in one.
         refusal: why it would be refused; None if it would not.
         notes: what else to know.
@@ -76,6 +77,9 @@ class Forecasts:
     def _of(self, plan: Plan, submission: Submission) -> Forecast:
         route, estimate = plan.route, plan.route.estimate
         with self._engine.connect() as connection:
+            latest = self._table.latest_attempt(connection, plan.new.content_id)
+            if latest is not None and latest.status in UNFINISHED:
+                return self._of_unfinished(latest, plan)
             is_there = self._table.known(connection, plan.new).is_known
             if is_there or self._closed_forms.takes(route):
                 return Forecast(estimate, route, is_immediate=True)
@@ -88,3 +92,12 @@ class Forecasts:
         note = time_note(estimate.seconds, limit_s=route.timeout_seconds)
         notes = route.notes if note is None else (*route.notes, note)
         return Forecast(estimate, route, outlook=outlook, notes=notes)
+
+    def _of_unfinished(self, job: Job, plan: Plan) -> Forecast:
+        """What becomes of a spec that the user has sent already: it is that job, as it was sent."""
+        estimate, outlook = plan.route.estimate, self._outlooks.of([job]).get(job.id)
+        route = replace(
+            plan.route, queue=job.queue, n_shards=job.n_shards, timeout_seconds=job.timeout_seconds
+        )
+        note = f"You have sent this spec already: it is job {job.id}, which is {job.status}."
+        return Forecast(estimate, route, outlook=outlook, notes=(note,))
