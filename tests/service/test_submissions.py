@@ -333,6 +333,25 @@ def test_an_estimate_of_a_spec_that_was_sent_is_that_job(settings: Settings) -> 
         assert (foretold()["immediate"], foretold()["notes"]) == (True, [])
 
 
+def test_a_spec_sent_again_otherwise_says_what_the_job_keeps(engine_settings: Settings) -> None:
+    """An unfinished job keeps urgency, priority and time limit; the note names those asked for otherwise."""
+    with lab(engine_settings) as service:
+        ana = service.user("ana")
+        first = submit(ana, simulation(), priority=3, timeout_seconds=60.0).json()
+        same = submit(ana, simulation(), priority=3, timeout_seconds=60.0).json()
+        assert (first["cost"]["note"], same["cost"]["note"]) == (None, None)
+        again = submit(ana, simulation(), urgent=True, timeout_seconds=50.0).json()
+        for name in ("id", "queue", "priority", "timeout_seconds"):
+            assert again[name] == first[name]
+        assert "keeps urgent false, priority 3, timeout_seconds 60." in again["cost"]["note"]
+        plain = submit(ana, simulation(), priority=3).json()
+        assert "keeps timeout_seconds 60." in plain["cost"]["note"]
+        limited = submit(ana, simulation(seed=2)).json()
+        assert submit(ana, simulation(seed=2), timeout_seconds=1e6).json()["cost"]["note"] is None
+        shorter = submit(ana, simulation(seed=2), timeout_seconds=5.0).json()["cost"]["note"]
+        assert f"keeps timeout_seconds {limited['timeout_seconds']:g}." in shorter
+
+
 def test_an_estimate_of_a_closed_form_is_immediate(real_api: AppClient) -> None:
     """A closed form would be answered at once, and is not."""
     found = real_api.post("/v1/estimate", json={"spec": closed_form()}).json()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ from equipoise_solver.version import __version__
 RETRY_AFTER = {"Retry-After": "10"}
 # How often a submission begins again because its job was deleted meanwhile.
 _MOST_TRIES = 5
+# Submissions that may be under way at the same time, of all users.
+_MOST_AT_ONCE = 200
 MOST_URGENT_JOBS = 1
 """Unfinished urgent jobs that a user may have; admins may have more."""
 
@@ -257,6 +260,11 @@ class Submissions:
         known = self._table.answered(connection, new)
         answer = None if known is None else Answer(known.result, known.seconds, known.live)
         if answer is None:
+            self._take_turns(connection, new.owner)
+            # The same request may have come twice at the same time, and had its turn.
+            latest = self._table.latest_attempt(connection, new.content_id)
+            if latest is not None and latest.is_answer:
+                return Receipt(self._tagged(connection, latest.id, new), is_new=False)
             self.check_room(connection, caller, queue=new.queue)
         attempt = 1 if latest is None else latest.attempt + 1
         job = self._insert(connection, new, caller, attempt, answer)
@@ -265,6 +273,16 @@ class Submissions:
         if answer is None:
             self._enqueue(connection, job)
         return Receipt(job, is_new=answer is None)
+
+    def _take_turns(self, connection: sa.Connection, owner: str) -> None:
+        """Let nobody add jobs between a look at the room that is left and the end of the transaction.
+
+        Users do not wait for each other where the room of all is far larger than what comes at the same time.
+        """
+        self._table.take_turns(connection, owner)
+        n_all, most = self._table.room(connection, owner).n_all, self._settings.max_unfinished_jobs
+        if n_all >= most - max(most // 2, _MOST_AT_ONCE):
+            self._table.take_turns(connection, None)
 
     def _insert(
         self, connection: sa.Connection, new: NewJob, caller: Caller, attempt: int, answer: Answer | None
@@ -296,6 +314,23 @@ class Submissions:
         if job is None:
             raise _DeletedError
         return job
+
+
+def kept_note(job: Job, submission: Submission) -> str | None:
+    """What an unfinished job keeps of its first submission, though asked otherwise; None if nothing."""
+    wanted_s = math.inf if submission.timeout_seconds is None else submission.timeout_seconds
+    # Beyond the limit of the service all time limits are the same.
+    is_by_service = job.timeout_by == "service"
+    is_same_time = wanted_s == job.timeout_seconds or (is_by_service and wanted_s > job.timeout_seconds)
+    kept = {
+        f"urgent {'true' if job.queue == URGENT else 'false'}": submission.is_urgent == (job.queue == URGENT),
+        f"priority {job.priority}": submission.priority == job.priority,
+        f"timeout_seconds {job.timeout_seconds:g}": is_same_time,
+    }
+    other = [name for name, is_same in kept.items() if not is_same]
+    if job.is_final or not other:
+        return None
+    return f"Sent before, and not sent again: the job keeps {', '.join(other)}. Cancel it to change them."
 
 
 def _content_id(answer_key: str, owner: str) -> str:

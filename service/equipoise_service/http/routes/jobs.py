@@ -14,7 +14,7 @@ from equipoise_service.http.preferences import wanted_wait
 from equipoise_service.http.routes.results import JobId
 from equipoise_service.http.schemas import TAG_PATTERN, JobPage, JobRequest, JobView, job_view
 from equipoise_service.jobs.job_table import Job, Status
-from equipoise_service.jobs.submissions import Submission
+from equipoise_service.jobs.submissions import Submission, kept_note
 from equipoise_service.users.callers import USER_PATTERN
 
 _EVENT = {
@@ -70,6 +70,10 @@ async def submit(
         job = await wait_for_end(resources.jobs, caller, job, wait_s)
     is_over = job.is_final and (wait_s is not None or not is_new)
     view = job_view(job) if job.is_final else await to_thread.run_sync(_view, resources, job)
+    note = None if is_new else kept_note(job, submission)
+    if note is not None and view.cost is not None:
+        both = note if view.cost.note is None else f"{view.cost.note} {note}"
+        view = view.model_copy(update={"cost": view.cost.model_copy(update={"note": both})})
     return _json(view, status_code=200 if is_over else 202, headers=headers)
 
 
