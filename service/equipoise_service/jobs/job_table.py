@@ -1,5 +1,6 @@
 """The jobs as rows: every query on them, and the one function that changes their status."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -272,6 +273,19 @@ class JobTable:
     def room(self, connection: sa.Connection, owner: str) -> Room:
         """How many jobs are queued, running or cancelling: all, those of a user, and its urgent ones."""
         return Room(*connection.execute(_ROOM, {"owner": owner}).one())
+
+    def take_turns(self, connection: sa.Connection, owner: str | None) -> None:
+        """Wait for those of one owner, or of all, who count jobs before they add one; others wait for this.
+
+        Args:
+            connection: in a transaction, until whose end others wait; on SQLite all writers do so anyway.
+            owner: a user; None for all, to be asked for after that of a user only.
+        """
+        become_writer(connection)
+        if connection.dialect.name != "sqlite":
+            name = b"all" if owner is None else b"of " + owner.encode()
+            key = int.from_bytes(hashlib.sha256(b"room " + name).digest()[:8], signed=True)
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
     def newest(
         self,
