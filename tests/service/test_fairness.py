@@ -157,3 +157,15 @@ def test_a_slot_is_shared_by_turns() -> None:
     slots.close()
     users = [job[0] for job in source.order]
     assert all(set(users[3 * turn : 3 * turn + 3]) == {"a", "b", "c"} for turn in range(9))
+
+
+@pytest.mark.slow
+def test_jobs_of_a_user_start_in_the_order_of_their_submission(
+    bench: Bench, engine_settings: Settings
+) -> None:
+    """Also where many are submitted within a second."""
+    jobs = [bench.put(simulate_spec(seed=SLOW + seed, n_steps=10**4)) for seed in range(12)]
+    with working(engine_settings):
+        ended = [bench.ended(job) for job in jobs]
+    started = [job.started_at or 0.0 for job in ended]
+    assert started == sorted(started)

@@ -10,6 +10,7 @@ looks at the queues itself (`slots`), by the functions of the pinned release tha
 import asyncio
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -146,6 +147,15 @@ class JobQueue:
             options = _options(WHOLE, job_id, queue=queue, owner=owner, priority=priority)
             options["workflow_timeout"] = timeout_seconds
         self._client.enqueue_in_transaction(connection, options, job_id)
+        if connection.dialect.name == "sqlite":
+            self._date_exactly(connection, job_id)
+
+    def _date_exactly(self, connection: sa.Connection, job_id: str) -> None:
+        """On SQLite the engine dates jobs by the second, and those of one second would start in any order."""
+        status = self._client._sys_db.tables.workflow_status
+        now_ms = time.time_ns() // 1_000_000
+        query = sa.update(status).where(status.c.workflow_uuid == job_id).values(created_at=now_ms)
+        connection.execute(query)
 
     def enqueue_shard(
         self,
