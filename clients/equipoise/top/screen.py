@@ -4,7 +4,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from shutil import get_terminal_size
 from typing import TextIO
@@ -27,6 +27,7 @@ class Screen:
         self._output = output
         self._wake = wake
         self._keys = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
+        self.is_interrupted = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -42,7 +43,9 @@ class Screen:
         self._output.flush()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a key, a new size, news, or some time; whether to quit."""
+        """Wait for a key, Ctrl-C, a new size, news, or some time; whether to quit."""
+        if self.is_interrupted:
+            return True
         files = [file for file in (self._keys, self._wake) if file is not None]
         ready = select.select(files, [], [], seconds)[0]
         if self._wake in ready:
@@ -51,7 +54,7 @@ class Screen:
             pressed = os.read(self._keys, 64).decode("utf-8", "replace")
             # A closed terminal reads as nothing.
             return not pressed or pressed in QUIT
-        return False
+        return self.is_interrupted
 
 
 @contextmanager
@@ -63,7 +66,16 @@ def opened(output: TextIO, wake: tuple[int, int]) -> Iterator[Screen]:
         wake: ends of a pipe; a new size of the terminal writes to it.
     """
     screen = Screen(output, wake[0])
-    with _keys_at_once(), _resizes_wake(wake[1]):
+
+    def interrupt() -> None:
+        screen.is_interrupted = True
+
+    # An exception could be raised, and lost, in the middle of anything: Ctrl-C is news like all other.
+    with (
+        _keys_at_once(),
+        _signal_wakes(signal.SIGWINCH, wake[1]),
+        _signal_wakes(signal.SIGINT, wake[1], interrupt),
+    ):
         output.write(_ENTER)
         try:
             yield screen
@@ -91,10 +103,16 @@ def _keys_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def _resizes_wake(number: int) -> Iterator[None]:
-    """Within this block a new size of the terminal ends a wait."""
-    before = signal.signal(signal.SIGWINCH, lambda *_: os.write(number, b"r"))
+def _signal_wakes(number: int, wake: int, act: Callable[[], None] | None = None) -> Iterator[None]:
+    """Within this block a signal ends a wait, after what is to be done first."""
+
+    def handle(*_: object) -> None:
+        if act is not None:
+            act()
+        os.write(wake, b"s")
+
+    before = signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGWINCH, before)
+        signal.signal(number, before)
