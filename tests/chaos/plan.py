@@ -86,6 +86,22 @@ def _sgd(rng: random.Random, number: int, seconds: float) -> dict[str, Any]:
     return {"spec": _simulation(dynamics, n_paths, _steps(rng, seconds, n_paths), number)}
 
 
+def _in_parts(rng: random.Random, number: int, seconds: float) -> dict[str, Any]:
+    """An ensemble that several workers share, if it takes long enough."""
+    n_paths = rng.choice([150_000, 200_001])
+    dynamics = {"kind": "sgd", "learning_rate": 0.02, "batch_size": 2}
+    return {"spec": _simulation(dynamics, n_paths, _steps(rng, 2.0 * seconds, n_paths), number)}
+
+
+def _sweep(rng: random.Random, number: int, seconds: float) -> dict[str, Any]:
+    """Ensembles that several workers share point by point."""
+    rates = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06]
+    dynamics = {"kind": "sgd", "learning_rate": 0.02, "batch_size": 2}
+    base = _simulation(dynamics, 512, _steps(rng, 2.0 * seconds / len(rates), 512), number)
+    axes = {"dynamics.learning_rate": rates}
+    return {"spec": {"task": "sweep", "base": base, "axes": axes, "outputs": ["mean", "variance"]}}
+
+
 def _sgf(rng: random.Random, number: int, seconds: float) -> dict[str, Any]:
     n_paths = rng.choice([257, 1024])
     spec = _simulation({"kind": "sgf", "temperature": 0.1}, n_paths, 0, number)
@@ -135,17 +151,20 @@ def _failing(rng: random.Random, number: int, _seconds: float) -> dict[str, Any]
     return {"spec": spec, "ending": "failed", "code": "invalid_model"}
 
 
-def _endless(number: int) -> dict[str, Any]:
-    return _simulation({"kind": "sgd", "learning_rate": 0.02, "batch_size": 2}, 1024, 10**8, 10**6 + number)
+def _endless(rng: random.Random, number: int) -> dict[str, Any]:
+    """An ensemble that nobody sees the end of, in one piece or in parts."""
+    n_paths, n_steps = rng.choice([(1024, 10**8), (200_000, 512_000)])
+    dynamics = {"kind": "sgd", "learning_rate": 0.02, "batch_size": 2}
+    return _simulation(dynamics, n_paths, n_steps, 10**6 + number)
 
 
 def _cancelled(rng: random.Random, number: int, _seconds: float) -> dict[str, Any]:
-    return {"spec": _endless(number), "ending": "cancelled", "cancel_after_s": rng.uniform(0.0, 4.0)}
+    return {"spec": _endless(rng, number), "ending": "cancelled", "cancel_after_s": rng.uniform(0.0, 4.0)}
 
 
 def _late(rng: random.Random, number: int, _seconds: float) -> dict[str, Any]:
     options = {"timeout_seconds": 1.0}
-    return {"spec": _endless(number), "ending": "timed_out", "code": "timed_out", "options": options}
+    return {"spec": _endless(rng, number), "ending": "timed_out", "code": "timed_out", "options": options}
 
 
 _KINDS: dict[str, tuple[float, Callable[[random.Random, int, float], dict[str, Any]]]] = {
@@ -153,11 +172,13 @@ _KINDS: dict[str, tuple[float, Callable[[random.Random, int, float], dict[str, A
     "relaxation": (5, _relaxation),
     "simulate sgd": (25, _sgd),
     "simulate sgf": (20, _sgf),
+    "in parts": (6, _in_parts),
+    "sweep": (4, _sweep),
     "compare": (8, _compare),
     "diffusion": (6, _diffusion),
     "equilibrium": (4, _equilibrium),
     "failing": (4, _failing),
     "cancelled": (6, _cancelled),
-    "out of time": (2, _late),
+    "out of time": (3, _late),
 }
 """Weight of each kind, and how one is drawn."""

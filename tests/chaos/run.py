@@ -80,6 +80,8 @@ class Report:
         plan = self.plan
         kinds = Counter((outcome.errand.kind, outcome.job.get("status")) for outcome in self.outcomes)
         attacks = Counter(attack.kind for attack in self.attacks if attack.hit)
+        parts = [outcome.job.get("n_shards", 1) for outcome in self.outcomes]
+        n_shared, n_parts = sum(n > 1 for n in parts), sum(n for n in parts if n > 1)
         missed = sum(not attack.hit for attack in self.attacks)
         lines = [
             f"# Chaos on {plan.database}: {'all holds' if self.holds else 'BROKEN'}",
@@ -93,7 +95,8 @@ class Report:
             *[shown(check) for check in self.checks],
             "",
             "Jobs: "
-            + ", ".join(f"{kind} {status} {n}" for (kind, status), n in sorted(kinds.items(), key=str)),
+            + ", ".join(f"{kind} {status} {n}" for (kind, status), n in sorted(kinds.items(), key=str))
+            + f"; computed in parts {n_shared}, of {n_parts} parts",
             "",
             "Attacks: " + _listed(attacks),
             "",
