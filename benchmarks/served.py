@@ -44,7 +44,7 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *, database_url: str | None = None, api_processes: int = 1) -> Iterator[Served]:
+def served(folder: Path, *, database_url: str | None = None, api_processes: int = 2) -> Iterator[Served]:
     """Run the service with its defaults, but for the caps of one user, until the block ends.
 
     Args:

@@ -104,7 +104,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=180.0, help="seconds of the mix (180)")
     parser.add_argument("--pause", type=float, default=0.3, help="mean pause of a client, in seconds (0.3)")
     parser.add_argument("--soak-seconds", type=float, default=180.0, help="seconds of the soak (180)")
-    parser.add_argument("--api-processes", type=int, default=1, help="processes of the API (1)")
+    parser.add_argument("--api-processes", type=int, default=2, help="processes of the API (2)")
     return parser.parse_args()
 
 

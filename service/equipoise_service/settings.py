@@ -49,8 +49,8 @@ class Settings(BaseSettings):
     """Whom requests are answered for: holders of a token, or everybody ("none", on this machine only)."""
     token: SecretStr | None = None
     """Shared secret that is accepted as a token of the user "local" with all scopes."""
-    api_processes: Annotated[int, Field(ge=1, le=64)] = 1
-    """Processes of the API that `serve` and `api` run behind one port."""
+    api_processes: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Processes of the API that `serve` and `api` run behind one port; default: two, given two processors."""
     device: str = "auto"
     """Device a worker computes on: cpu, cuda:N, auto (a card if there is one), or all (a worker each)."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
@@ -173,7 +173,17 @@ class Settings(BaseSettings):
         """Threads a worker computes with."""
         if self.threads is not None:
             return self.threads
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return _processors()
+
+    @property
+    def n_apis(self) -> int:
+        """Processes of the API."""
+        return self.api_processes or min(2, _processors())
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

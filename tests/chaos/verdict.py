@@ -176,7 +176,9 @@ def _broken_chains(steps: Sequence[Any]) -> list[str]:
         ]
         made = [state for state in states if state.get("checkpoint") and "superseded" in state]
         for before, after in itertools.pairwise(made):
-            if before["checkpoint"] != after["superseded"]:
+            # A step that finds its job stopped hands on what it was given.
+            is_handed_on = after["checkpoint"] == before["checkpoint"] and not after["goes_on"]
+            if not is_handed_on and before["checkpoint"] != after["superseded"]:
                 broken.append(f"{job_id}: {after['superseded']} follows {before['checkpoint']}")
     return broken
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from tests.support.postgres import new_database
 
 from equipoise_service.jobs.patience import AWAY
+from equipoise_service.storage import database
 from equipoise_service.storage.database import LONGEST_IDLE_S, connect, database_now
 
 
@@ -42,4 +43,22 @@ def test_locks_of_a_frozen_process_are_let_go(postgres_server: str) -> None:
         shown = connection.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
     assert shown == f"{LONGEST_IDLE_S}s"
     frozen.dispose()
+    other.dispose()
+
+
+@pytest.mark.postgres
+def test_a_session_that_the_server_has_ended_is_replaced(
+    postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes back after a while gets a session that lives."""
+    monkeypatch.setattr(database, "_FRESH_S", 0.0)
+    url = new_database(postgres_server)
+    engine, other = connect(url), connect(url)
+    with engine.connect() as connection:
+        ended = connection.scalar(sa.select(sa.func.pg_backend_pid()))
+    with other.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.pg_terminate_backend(ended, 5000)))
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.pg_backend_pid())) != ended
+    engine.dispose()
     other.dispose()

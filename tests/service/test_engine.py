@@ -9,10 +9,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
 from tests.service.fake_solver import BREAKS, CRASHES, HANGS, REFUSES, simulate_spec
-from tests.service.workers import FINAL, freeze, worker_process, working
+from tests.service.workers import FINAL, Bench, freeze, worker_process, working
 from tests.support.servers import descendants, wait_until, wait_until_gone
 
 from equipoise_service.http.app import create_app
@@ -102,6 +103,31 @@ def test_cancel_and_timeout_interrupt_a_running_chunk(api: AppClient, engine_set
         assert late["error"]["code"] == "timed_out"
         assert ended(api, submit(api, seed=5))["status"] == "succeeded"
         assert Store(engine_settings.store).names("checkpoints") == []
+
+
+def test_a_short_job_is_one_durable_step(bench: Bench, engine_settings: Settings) -> None:
+    """What is expected to take milliseconds is computed without checkpoints, to the bytes of the long way."""
+    spec, steps = simulate_spec(seed=7, n_steps=10**6), {}
+    with working(engine_settings):
+        for owner, cost_seconds in (("short", 0.01), ("long", 10.0)):
+            job = bench.ended(bench.put(spec, owner=owner, cost_seconds=cost_seconds))
+            steps[owner] = (recorded_steps(bench, job.id), bench.result(job), job.progress)
+        refused = bench.put(simulate_spec(seed=REFUSES), cost_seconds=0.01)
+        stopped = bench.put(simulate_spec(seed=HANGS), cost_seconds=0.01, timeout_seconds=0.5)
+        assert (bench.ended(refused).status, bench.ended(refused).error_code) == ("failed", "unstable_step")
+        assert bench.ended(stopped).status == "timed_out"
+    assert steps["short"][0] == ["begin"]
+    assert steps["long"][0][-1] == "publish"
+    assert steps["short"][1:] == steps["long"][1:]
+
+
+def recorded_steps(bench: Bench, job_id: str) -> list[str]:
+    query = (
+        f"SELECT function_name FROM {bench.engine_schema}operation_outputs "
+        "WHERE workflow_uuid = :id ORDER BY function_id"
+    )
+    with bench.database.connect() as connection:
+        return list(connection.scalars(sa.text(query), {"id": job_id}))
 
 
 def test_many_identical_submissions_run_once(api: AppClient, engine_settings: Settings) -> None:

@@ -100,3 +100,15 @@ def test_this_machine_needs_none(host: str) -> None:
 def test_a_token_that_nobody_is_asked_for_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"EQUIPOISE_TOKEN is set, but EQUIPOISE_AUTH='none'.*unset one"):
         load_settings({"auth": "none", "token": "0123456789abcdef"})
+
+
+@pytest.mark.parametrize(("processors", "n_apis"), [(1, 1), (2, 2), (64, 2)])
+def test_two_processes_answer_where_there_are_processors_for_them(
+    monkeypatch: pytest.MonkeyPatch, processors: int, n_apis: int
+) -> None:
+    """Without the setting the API takes two processes at most, and the worker every processor."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(processors)), raising=False)
+    settings = load_settings()
+    assert (settings.n_apis, settings.worker_threads) == (n_apis, processors)
+    monkeypatch.setenv("EQUIPOISE_API_PROCESSES", "3")
+    assert load_settings().n_apis == 3

@@ -127,6 +127,7 @@ class Bench:
         queue: str = "cpu",
         n_shards: int = 1,
         timeout_seconds: float = 600.0,
+        cost_seconds: float | None = None,
     ) -> str:
         """Put a job on a queue; its id."""
         parsed = parse_spec(spec)
@@ -143,6 +144,7 @@ class Bench:
             owner=owner,
             answer_key=content,
             n_shards=n_shards,
+            cost_seconds=cost_seconds,
         )
         job_id = job_id_of(new.content_id, 1)
         with self.database.begin() as connection:

@@ -48,7 +48,7 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
     if options.parent is None:
         check_places(settings)
         claim_version_at(settings.database)
-        if settings.api_processes > 1:
+        if settings.n_apis > 1:
             return run_apis(settings, environment={**os.environ, **as_environment(options)})
     else:  # The supervisor has looked.
         die_with_parent(options.parent)

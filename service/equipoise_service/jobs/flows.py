@@ -25,8 +25,10 @@ class Steps(Protocol):
 
 
 async def run_whole(runner: JobRunner, job_id: str, step: Steps) -> None:
-    """A job in one piece: chunk after chunk, then the result."""
+    """A job in one piece: a short one at once; else chunk after chunk, then the result."""
     state = await step("begin", runner.begin, job_id)
+    if state.get("is_over"):
+        return
     while _goes_on(state) and not state.get("is_done"):
         state = await step("advance", runner.advance, job_id, state)
     if _goes_on(state):

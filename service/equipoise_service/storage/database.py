@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
+# A session that was in use so short ago is taken to live, [s]: asking it costs as much as a query.
+_FRESH_S = 0.5
 LONGEST_IDLE_S = 10
 """Time after which PostgreSQL ends a session that stays within a transaction and does nothing, [s]."""
 
@@ -22,16 +24,32 @@ def connect(url: str) -> sa.Engine:
         engine = sa.create_engine(url, pool_size=20, max_overflow=20)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    engine = sa.create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=10, max_overflow=10)
     event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", functools.partial(_ask_if_alive, engine.dialect))
     return engine
 
 
-def _prepare_postgresql(connection: Any, _record: Any) -> None:
+def _prepare_postgresql(connection: Any, record: Any) -> None:
     # A process that is frozen within a transaction holds its locks: the server lets go of them in its stead.
     with connection.cursor() as cursor:
         cursor.execute(f"SET idle_in_transaction_session_timeout = {1000 * LONGEST_IDLE_S}")
     connection.commit()
+    _note_use(connection, record)
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ask_if_alive(dialect: sa.Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    """Replace a session that the server has ended meanwhile; one used this moment is hardly ever ended."""
+    if time.monotonic() - record.info.get("used_at", 0.0) > _FRESH_S:
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise sa.exc.InvalidatePoolError from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -123,7 +123,7 @@ def advance(job: JobInput, checkpoint: str | None, budget: int) -> Outcome:
     return _guarded(job, lambda: _advance(job, checkpoint, budget))
 
 
-def finish(job: JobInput, checkpoint: str) -> Outcome:
+def finish(job: JobInput, checkpoint: str | None) -> Outcome:
     """Write the result of a job whose checkpoint is done."""
     return _guarded(job, lambda: _finish(job, checkpoint))
 
@@ -144,10 +144,7 @@ def _advance(job: JobInput, checkpoint: str | None, budget: int) -> Outcome:
     # The devices agree to rounding only: what was begun on another kind begins afresh, so that the result is
     # that of one of them.
     is_foreign = job.begun_on is not None and job.begun_on != device
-    if checkpoint is None or is_foreign:
-        before = state = _begin(job, work)
-    else:
-        before = state = _restore(job, work, checkpoint)
+    before = state = _restore(job, work, None if is_foreign else checkpoint)
     if not state.is_done:
         state = work.advance(state, budget, threads=job.threads)
     seconds = time.perf_counter() - start
@@ -168,7 +165,7 @@ def _advance(job: JobInput, checkpoint: str | None, budget: int) -> Outcome:
     )
 
 
-def _finish(job: JobInput, checkpoint: str) -> Outcome:
+def _finish(job: JobInput, checkpoint: str | None) -> Outcome:
     work, _ = _work(job)
     start = time.perf_counter()
     state = _completed(job, work, checkpoint)
@@ -187,7 +184,7 @@ def _merge(job: JobInput, checkpoints: tuple[str, ...]) -> Outcome:
     return _publish(job, work.finish(work.merge(parts)), start)
 
 
-def _completed(job: JobInput, work: Any, checkpoint: str) -> Any:
+def _completed(job: JobInput, work: Any, checkpoint: str | None) -> Any:
     """The state of a checkpoint that is done; computed again if it was lost."""
     state = _restore(job, work, checkpoint)
     while not state.is_done:
@@ -203,11 +200,18 @@ def _let_go() -> None:
 
 def _solve_at_once(job: JobInput) -> Outcome:
     start = time.perf_counter()
-    work, _ = _work(job)
+    work, device = _work(job)
     state = work.begin()
     while not state.is_done:
         state = work.advance(state, 10**9, threads=job.threads)
-    return _publish(job, work.finish(state), start)
+    outcome = _publish(job, work.finish(state), start)
+    return replace(
+        outcome,
+        device=device,
+        kind=str(getattr(work.cost, "kind", "")),
+        path_steps=float(work.cost.path_steps),
+        predicted_s=float(getattr(work.cost, "seconds", 0.0)),
+    )
 
 
 def _publish(job: JobInput, solution: Any, start: float) -> Outcome:
@@ -226,7 +230,10 @@ def _begin(job: JobInput, work: Any) -> Any:
     return work.begin() if job.shard is None else work.begin(job.shard)
 
 
-def _restore(job: JobInput, work: Any, name: str) -> Any:
+def _restore(job: JobInput, work: Any, name: str | None) -> Any:
+    """The state of a checkpoint; of the start without one."""
+    if name is None:
+        return _begin(job, work)
     if _last and _last[0][0] == name:
         return _last[0][1]
     try:

@@ -37,9 +37,11 @@ class RunnerOptions:
     device: str = "cpu"
 
 
+# A job that is expected to take less than this is computed in one piece, without checkpoints, [s].
+SHORT_S = 0.1
 State = dict[str, Any]
 """Recorded output of a step, JSON: checkpoint, superseded, budget, seconds, spent, device, is_done, goes_on;
-or error_code and error_message."""
+is_over, if nothing is left to do; or error_code and error_message."""
 NOTHING_DONE: State = {"checkpoint": None, "budget": None, "seconds": 0.0, "spent": 0.0}
 
 
@@ -78,9 +80,10 @@ class JobRunner:
         return job_watch.watched(job_id, self._table.get(job_id), worker=self.worker)
 
     async def begin(self, job_id: str) -> State:
-        """Take the job up, unless it was stopped before."""
-        goes_on = await asyncio.to_thread(self._table.move, job_id, "running", worker=self.worker)
-        return {**NOTHING_DONE, "goes_on": goes_on}
+        """Take the job up, unless it was stopped before; a short one is computed to its end at once."""
+        job = await asyncio.to_thread(self._take_up, job_id)
+        state = {**NOTHING_DONE, "goes_on": job is not None}
+        return state if job is None or not _is_short(job) else await self._solve_at_once(job, state)
 
     async def advance(self, job_id: str, state: State) -> State:
         """Compute one chunk and show how far the job is."""
@@ -89,8 +92,6 @@ class JobRunner:
             return {**state, "goes_on": False}
         if job.worker != self.worker:  # Taken over from another one.
             await asyncio.to_thread(self._table.move, job_id, "running", worker=self.worker)
-        if job.queue == QUICK:
-            return await self._solve_quick(job, state)
 
         def record(outcome: Outcome) -> bool:
             return self._table.record_progress(job_id, outcome.fraction, outcome.live, self.worker)
@@ -139,18 +140,16 @@ class JobRunner:
 
     async def publish(self, job_id: str, state: State) -> State:
         """Write the result of a job that is done, and end it."""
-        result, spent = state.get("result"), state["spent"]
-        if result is None:
-            job = await asyncio.to_thread(self._table.get, job_id)
-            if job is None or job.status != "running":
-                return {**state, "goes_on": False}
-            given = self.input_of(job, begun_on=state.get("device"))
-            outcome = await self.compute(chunks.finish, given, state["checkpoint"])
-            if outcome.error_code is not None:
-                return self.failed(job_id, state, outcome)
-            result, spent = outcome.result, spent + outcome.seconds
-        await asyncio.to_thread(self.succeed, job_id, result, spent)
-        return {**state, "result": result, "spent": spent}
+        job = await asyncio.to_thread(self._table.get, job_id)
+        if job is None or job.status != "running":
+            return {**state, "goes_on": False}
+        given = self.input_of(job, begun_on=state.get("device"))
+        outcome = await self.compute(chunks.finish, given, state["checkpoint"])
+        if outcome.error_code is not None:
+            return self.failed(job_id, state, outcome)
+        spent = state["spent"] + outcome.seconds
+        await asyncio.to_thread(self.succeed, job_id, outcome.result, spent)
+        return {**state, "result": outcome.result, "spent": spent}
 
     def succeed(self, job_id: str, result: str | None, spent_s: float) -> bool:
         """End the job with its result."""
@@ -207,12 +206,31 @@ class JobRunner:
         await self.warm_up()
         return await self._in_child(function, *args)
 
-    async def _solve_quick(self, job: Job, state: State) -> State:
-        # Small and bounded: a thread of this process does, so that it never waits behind a simulation.
-        outcome = await asyncio.to_thread(chunks.solve_at_once, self.input_of(job))
+    def _take_up(self, job_id: str) -> Job | None:
+        """The job, which runs now; None if it was stopped before."""
+        if not self._table.move(job_id, "running", worker=self.worker):
+            return None
+        return self._table.get(job_id)
+
+    async def _solve_at_once(self, job: Job, state: State) -> State:
+        """Compute a job without checkpoints; after a crash it begins again, which costs less than they do."""
+        given = self.input_of(job)
+        if job.queue == QUICK:
+            # A thread of this process does, so that it never waits behind a simulation.
+            outcome: Outcome = await asyncio.to_thread(chunks.solve_at_once, given)
+        else:
+            with self._health.busy(job.id), tracing.span("chunk") as span:
+                outcome = await self.compute(chunks.solve_at_once, given)
+                span.set(path_steps=outcome.path_steps, device=outcome.device)
         if outcome.error_code is not None:
             return self.failed(job.id, state, outcome)
-        return {**state, "result": outcome.result, "spent": outcome.seconds, "is_done": True}
+        has_succeeded = await asyncio.to_thread(self._conclude, job, outcome)
+        return {**state, "is_over": has_succeeded, "goes_on": has_succeeded}
+
+    def _conclude(self, job: Job, outcome: Outcome) -> bool:
+        if job.queue != QUICK:
+            self._measure(outcome)
+        return self.succeed(job.id, outcome.result, outcome.seconds)
 
     def _device_of(self, job: Job) -> str:
         """The device that a job computes on: its class must not depend on who takes which shard."""
@@ -241,3 +259,7 @@ class JobRunner:
         if self._device is None:
             self._device = anyio.CapacityLimiter(1)
         return await to_process.run_sync(function, *args, cancellable=True, limiter=self._device)
+
+
+def _is_short(job: Job) -> bool:
+    return job.queue == QUICK or (job.cost_seconds is not None and job.cost_seconds < SHORT_S)

@@ -169,7 +169,7 @@ class ShardRunner:
         if job is None or job.status not in ("queued", "running") or self._is_out_of_time(job):
             return {"goes_on": False}
         parts = self._shards.of(job_id)
-        if all(part.status == "done" for part in parts):
+        if len(parts) == job.n_shards and all(part.status == "done" for part in parts):
             return {"goes_on": True}
         return None
 

@@ -178,7 +178,7 @@ def serve(
     if on_listening is not None:
         on_listening(host, port)
     number = listener.fileno()
-    children = [*_apis(settings.api_processes, number), *map(_worker, devices)]
+    children = [*_apis(settings.n_apis, number), *map(_worker, devices)]
     shown = f"[{host}]" if ":" in host else host
     ready = f"Equipoise is ready at http://{shown}:{port} (docs: http://{shown}:{port}/docs; Ctrl-C stops it)"
     threading.Thread(target=_announce, args=(host, port, ready), daemon=True).start()
@@ -227,8 +227,8 @@ def run_apis(settings: Settings, *, environment: Mapping[str, str]) -> int:
         SettingsError: the port is taken or the host unknown.
     """
     listener = listen(settings.host, settings.port)
-    logger.info("API listens at %s:%d with %d processes", *listener.getsockname()[:2], settings.api_processes)
-    return Supervisor(_apis(settings.api_processes, listener.fileno()), environment).run()
+    logger.info("API listens at %s:%d with %d processes", *listener.getsockname()[:2], settings.n_apis)
+    return Supervisor(_apis(settings.n_apis, listener.fileno()), environment).run()
 
 
 def _apis(n_processes: int, socket: int) -> list[Child]:

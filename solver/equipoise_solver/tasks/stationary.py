@@ -106,7 +106,11 @@ def exact_law(
 
 def describe_law(law: StationaryLaw, moments: DataMoments, *, temperature: float, grid: Grid) -> Law:
     """A law as the answer that users read, with its density on the grid."""
-    v = law.sample_grid(grid.n_points) if grid.v is None else np.unique(np.array(grid.v))
+    if grid.v is None:
+        v, p = law.sampled(grid.n_points)
+    else:
+        v = np.unique(np.array(grid.v))
+        p = law.pdf(v)
     is_decided = all(atom.mass is not None for atom in law.atoms)
     levels = QUANTILE_LEVELS if is_decided else np.empty(0)
     return Law(
@@ -124,7 +128,7 @@ def describe_law(law: StationaryLaw, moments: DataMoments, *, temperature: float
         tail_exponent=law.tail_exponent,
         support=(_finite(law.support[0]), _finite(law.support[1])),
         quantiles=Quantiles(levels=levels, values=_quantiles(law, levels)),
-        density=Density(v=v, p=law.pdf(v), cdf=law.cdf(v) if is_decided else np.full(v.shape, np.nan)),
+        density=Density(v=v, p=p, cdf=law.cdf(v) if is_decided else np.full(v.shape, np.nan)),
         boundaries=tuple(
             Boundary(at=_finite(end.at), kind=end.kind, attracting=end.attracting) for end in law.boundaries
         ),

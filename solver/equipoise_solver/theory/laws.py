@@ -183,8 +183,13 @@ class StationaryLaw:
 
         Half lie evenly over the bulk, the rest at quantiles and out into the tails, to probabilities of 1e-8.
         """
+        return self.sampled(n)[0]
+
+    def sampled(self, n: int = 512) -> tuple[Array, Array]:
+        """The points of `sample_grid` and the density there."""
         if self.density is None:
-            return np.array(sorted(atom.at for atom in self.atoms))
+            places = np.array(sorted(atom.at for atom in self.atoms))
+            return places, self.pdf(places)
         within = np.linspace(0.0, 1.0, max(n // 4, 1) + 2)[1:-1]
         beyond = np.geomspace(1e-2, 1e-8, max((n - n // 2 - n // 4 - 1) // 2, 1))
         placed = self.quantile(np.concatenate([[2e-3, 0.99, 0.5], within, beyond, 1.0 - beyond]))
@@ -194,8 +199,9 @@ class StationaryLaw:
         grid = grid[keep]
         if grid.size < n // 2:  # Most of the mass lies below the smallest number, or in a few of them.
             grid = np.unique(np.concatenate([grid, self.density.visible(n - grid.size)]))
-        result: Array = grid[np.isfinite(self.pdf(grid))]
-        return result
+        heights = self.pdf(grid)
+        is_finite = np.isfinite(heights)
+        return grid[is_finite], heights[is_finite]
 
 
 def _masses(atoms: tuple[Atom, ...]) -> list[float]:
