@@ -55,7 +55,7 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
     # Threads that solve hand over to the one that answers this often.
     sys.setswitchinterval(_SWITCH_EVERY_S)
     is_inherited = options.socket is not None
-    socket = inherited_socket(options.socket) if is_inherited else listen(settings.host, settings.port)
+    socket = inherited_socket(options.socket) if is_inherited else listen(settings.host, settings.port)[0]
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,

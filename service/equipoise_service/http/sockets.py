@@ -1,16 +1,25 @@
-"""Sockets the API listens on: opened once by the supervisor, so that a restart of the API refuses nobody."""
+"""Sockets the API listens on: kept open by the supervisor, so that a restart of the API refuses nobody."""
 
 import errno
 import os
 import socket
+import sys
+from typing import Any
 
 from equipoise_service.errors import SettingsError
 
 _BACKLOG = 1024
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket.
+# Linux spreads the connections of a port over the sockets that listen there.
+_SPREADS = sys.platform == "linux"
+
+
+def listen(host: str, port: int, n_processes: int = 1) -> list[socket.socket]:
+    """Open a listening socket for each process.
+
+    With one socket for all, the process that wakes up first takes all connections that come together, and
+    keeps them. Where the system does not spread connections, the processes do share one.
 
     Raises:
         SettingsError: the address is unknown or the port is taken.
@@ -19,10 +28,15 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        # This one fails where anybody listens already, even another service that shares its port.
+        listeners = [_bound(socket.socket(family, kind, protocol), address)]
+        if n_processes > 1 and _SPREADS:
+            address = listeners[0].getsockname()
+            listeners[0].close()
+            listeners = [
+                _bound(socket.socket(family, kind, protocol), address, is_shared=True)
+                for _ in range(n_processes)
+            ]
     except socket.gaierror as error:
         raise SettingsError(
             f"EQUIPOISE_HOST={host!r} is no address of this machine ({error.strerror}). "
@@ -30,7 +44,17 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
     except OSError as error:
         raise SettingsError(_why(host, port, error)) from error
-    listener.listen(_BACKLOG)
+    for listener in listeners:
+        listener.listen(_BACKLOG)
+    return listeners if len(listeners) == n_processes else listeners * n_processes
+
+
+def _bound(listener: socket.socket, address: Any, *, is_shared: bool = False) -> socket.socket:
+    if os.name == "posix":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(address)
     return listener
 
 

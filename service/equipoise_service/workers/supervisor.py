@@ -5,6 +5,7 @@ import logging
 import os
 import select
 import signal
+import socket
 import subprocess  # nosec B404 # starts this program again, without a shell
 import sys
 import threading
@@ -173,12 +174,11 @@ def serve(
         SettingsError: the port is taken, the host unknown, the device not there, or no device for a queue.
     """
     devices = devices_in_use(_devices_of(settings.device), settings)
-    listener = listen(settings.host, settings.port)
-    host, port = listener.getsockname()[:2]
+    listeners = listen(settings.host, settings.port, settings.n_apis)
+    host, port = listeners[0].getsockname()[:2]
     if on_listening is not None:
         on_listening(host, port)
-    number = listener.fileno()
-    children = [*_apis(settings.n_apis, number), *map(_worker, devices)]
+    children = [*_apis(listeners), *map(_worker, devices)]
     shown = f"[{host}]" if ":" in host else host
     ready = f"Equipoise is ready at http://{shown}:{port} (docs: http://{shown}:{port}/docs; Ctrl-C stops it)"
     threading.Thread(target=_announce, args=(host, port, ready), daemon=True).start()
@@ -226,16 +226,20 @@ def run_apis(settings: Settings, *, environment: Mapping[str, str]) -> int:
     Raises:
         SettingsError: the port is taken or the host unknown.
     """
-    listener = listen(settings.host, settings.port)
-    logger.info("API listens at %s:%d with %d processes", *listener.getsockname()[:2], settings.n_apis)
-    return Supervisor(_apis(settings.n_apis, listener.fileno()), environment).run()
+    listeners = listen(settings.host, settings.port, settings.n_apis)
+    logger.info("API listens at %s:%d with %d processes", *listeners[0].getsockname()[:2], settings.n_apis)
+    return Supervisor(_apis(listeners), environment).run()
 
 
-def _apis(n_processes: int, socket: int) -> list[Child]:
-    """Processes that accept from one listening socket, so that none refuses while another one starts."""
-    command = [*_PYTHON, "api", f"--socket={socket}", f"--parent={os.getpid()}"]
-    names = ["API"] if n_processes == 1 else [f"API {number}" for number in range(1, n_processes + 1)]
-    return [Child(name, lambda: command, files=(socket,)) for name in names]
+def _apis(listeners: Sequence[socket.socket]) -> list[Child]:
+    """A process for each socket; connections wait there while it starts again."""
+    names = ["API"] if len(listeners) == 1 else [f"API {n}" for n in range(1, len(listeners) + 1)]
+    return [_api(name, listener.fileno()) for name, listener in zip(names, listeners, strict=True)]
+
+
+def _api(name: str, number: int) -> Child:
+    command = [*_PYTHON, "api", f"--socket={number}", f"--parent={os.getpid()}"]
+    return Child(name, lambda: command, files=(number,))
 
 
 def _announce(host: str, port: int, line: str) -> None:

@@ -125,9 +125,14 @@ def stream_words(
         words of xoshiro128++, shape (n_blocks, 4, lanes); path first_path + lanes*block + lane.
     """
     words = np.empty((n_blocks, 4, lanes), dtype=np.uint32)
+    fill_words(words, seed, first_path=first_path, purpose=purpose)
+    return words
+
+
+def fill_words(words: NDArray[np.uint32], seed: int, *, first_path: int, purpose: int) -> None:
+    """The same into an array of that shape."""
     kernel = compiled(_fill_streams, types.void(array_of(U4, 3), array_of(U4, 1), U8, I8))
     kernel(words, key_of(seed), np.uint64(first_path), purpose)
-    return words
 
 
 def philox_words(counters: NDArray[np.uint32], key: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -13,8 +13,6 @@ from numba import types
 from numpy.typing import NDArray
 
 from equipoise_solver.ensembles.accumulators import (
-    LARGEST,
-    LEAST,
     N_POWERS,
     Bins,
     Means,
@@ -39,7 +37,6 @@ from equipoise_solver.ensembles.compiled import (
 )
 from equipoise_solver.ensembles.costs import SHARD_BLOCKS
 from equipoise_solver.ensembles.drivers import (
-    ABSORBED,
     BELOW,
     LOST,
     flow_kernel,
@@ -50,7 +47,8 @@ from equipoise_solver.ensembles.initial import initial_states
 from equipoise_solver.ensembles.observables import OF_LAYERS, codes_of, record_samples
 from equipoise_solver.ensembles.plan import EnsemblePlan
 from equipoise_solver.ensembles.schedule import Schedule, Unit
-from equipoise_solver.ensembles.streams import stream_words
+from equipoise_solver.ensembles.streams import fill_words
+from equipoise_solver.ensembles.tally import tally
 
 N_PATH_MEANS = N_POWERS + 2
 """Means per path that are averaged over paths: four powers of v - origin, ln |v|, and the sum of the first
@@ -166,13 +164,7 @@ def _start_blocks(plan: EnsemblePlan, views: Arrays, first_path: int) -> None:
     n_blocks = views["shard_state"].shape[0]
     flat = initial_states(plan, first_path=first_path, n_paths=n_blocks * LANES)
     views["shard_state"][...] = flat.reshape(plan.scheme.n_state, n_blocks, LANES).transpose(1, 0, 2)
-    views["shard_words"][...] = stream_words(
-        plan.seed,
-        first_path=first_path,
-        n_blocks=n_blocks,
-        lanes=LANES,
-        purpose=plan.noise_source.purpose,
-    )
+    fill_words(views["shard_words"], plan.seed, first_path=first_path, purpose=plan.noise_source.purpose)
 
 
 def do_unit(work: tuple[EnsemblePlan, Schedule, Kernels, Arrays, Unit]) -> Outcome:
@@ -183,27 +175,26 @@ def do_unit(work: tuple[EnsemblePlan, Schedule, Kernels, Arrays, Unit]) -> Outco
     if unit.samples[0] == 0:
         _start_blocks(plan, views, _first_path(unit))
     lanes = schedule.lanes(unit.shard)[own]
-    there = np.arange(LANES) < lanes[:, None]
-    steps_before = int(views["shard_taken"][there].sum())
-    sum_before = _finite_sum(views, there)
+    before = tally(views, lanes)
     status_before = views["shard_status"].copy()
     drive = kernels.on_card or (_drive_steps if plan.has_fixed_clock else _drive_flow)
     counts, records, snapshots = drive(plan, schedule, kernels, views, lanes, unit)
-    changed = (views["shard_status"] != status_before) & there
+    after = tally(views, lanes)
+    n_lost = after.n_lost - before.n_lost
     is_last = unit.samples[1] == schedule.n_samples
     means = _path_means(schedule, views, lanes) if is_last else None
-    passages, passage_counts = _passages(plan, schedule, views, there, is_last=is_last)
+    passages, passage_counts = _passages(plan, schedule, views, lanes, is_last=is_last)
     return Outcome(
         counts=counts,
-        total=_finite_sum(views, there) - sum_before,
+        total=after.total - before.total,
         records=merge_blocks(records),
         record_range=_record_range(schedule, unit),
         paths=merge_blocks(block_means(means)) if means is not None else None,
-        extent=_extent(views, there) if is_last else (np.inf, -np.inf),
-        path_steps=int(views["shard_taken"][there].sum()) - steps_before,
-        n_lost=int((changed & (views["shard_status"] == LOST)).sum()),
-        n_absorbed=int((changed & (views["shard_status"] == ABSORBED)).sum()),
-        lost=_lost_paths(kernels, plan, views, changed, unit),
+        extent=after.extent if is_last else (np.inf, -np.inf),
+        path_steps=after.steps - before.steps,
+        n_lost=n_lost,
+        n_absorbed=after.n_absorbed - before.n_absorbed,
+        lost=_lost_paths(kernels, plan, views, lanes, status_before, unit) if n_lost > 0 else [],
         first_path=_first_path(unit),
         path_means=None if means is None else plan.moments.minimum + means[:, 0].reshape(-1),
         snapshots=snapshots,
@@ -219,19 +210,6 @@ def _first_path(unit: Unit) -> int:
 def _n_snapshots(plan: EnsemblePlan, unit: Unit) -> int:
     """Paths of a unit that are kept at every record."""
     return min(plan.n_snapshots, plan.n_paths, LANES) if _first_path(unit) == 0 else 0
-
-
-def _finite_sum(views: Arrays, there: NDArray[np.bool_]) -> float:
-    """Sum of v - origin over the samples of paths that are not lost."""
-    sums = views["shard_sums"][:, 0][there]
-    return float(sums[np.isfinite(sums)].sum())
-
-
-def _extent(views: Arrays, there: NDArray[np.bool_]) -> tuple[float, float]:
-    """Least and largest sample."""
-    return float(views["shard_sums"][:, LEAST][there].min()), float(
-        views["shard_sums"][:, LARGEST][there].max()
-    )
 
 
 def _record_range(schedule: Schedule, unit: Unit) -> tuple[int, int]:
@@ -408,7 +386,7 @@ def _averages_kernel() -> Any:
 
 
 def _passages(
-    plan: EnsemblePlan, schedule: Schedule, views: Arrays, there: NDArray[np.bool_], *, is_last: bool
+    plan: EnsemblePlan, schedule: Schedule, views: Arrays, lanes: NDArray[np.int64], *, is_last: bool
 ) -> tuple[Means, NDArray[np.int64]]:
     """Times of first passage at the end of a shard, in SDE time or updates, and their histogram."""
     counts = np.zeros(N_PASSAGE_BINS, dtype=np.int64)
@@ -416,20 +394,31 @@ def _passages(
         return Means.empty((1,)), counts
     steps = views["shard_passed"]
     end = plan.duration if plan.duration is not None else float(schedule.n_steps)
-    times = np.where(there & (steps >= 0), steps * (end / schedule.n_steps), np.nan)
+    times = np.where(_there(lanes) & (steps >= 0), steps * (end / schedule.n_steps), np.nan)
     counts += np.histogram(times[np.isfinite(times)], bins=N_PASSAGE_BINS, range=(0.0, end))[0]
     return merge_blocks(block_means(times[:, None, :])), counts
 
 
+def _there(lanes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which lanes are paths, shape (blocks, LANES)."""
+    return np.arange(LANES) < lanes[:, None]
+
+
 def _lost_paths(
-    kernels: Kernels, plan: EnsemblePlan, views: Arrays, changed: NDArray[np.bool_], unit: Unit
+    kernels: Kernels,
+    plan: EnsemblePlan,
+    views: Arrays,
+    lanes: NDArray[np.int64],
+    status_before: NDArray[np.uint8],
+    unit: Unit,
 ) -> list[list[float | None]]:
     """Path, steps taken and v of the first paths that were lost in a unit."""
     first_path = _first_path(unit)
-    blocks, lanes = np.nonzero(changed & (views["shard_status"] == LOST))
+    is_lost = (views["shard_status"] == LOST) & (status_before != LOST)
+    blocks, places = np.nonzero(is_lost & _there(lanes))
     found: list[list[float | None]] = []
     shown, features = np.zeros((4, LANES)), np.zeros(3)
-    for b, j in zip(blocks[:MAX_LOST_KEPT].tolist(), lanes[:MAX_LOST_KEPT].tolist(), strict=True):
+    for b, j in zip(blocks[:MAX_LOST_KEPT].tolist(), places[:MAX_LOST_KEPT].tolist(), strict=True):
         state = views["shard_state"][b]
         if plan.has_fixed_clock:
             kernels.show.kernel(state, plan.scheme.numbers, shown)
