@@ -39,5 +39,5 @@ def test_a_port_is_not_shared_with_another_service(n_first: int, n_second: int) 
     with contextlib.ExitStack() as stack:
         first = [stack.enter_context(listener) for listener in listen(HOST, 0, n_first)]
         port = first[0].getsockname()[1]
-        with pytest.raises(SettingsError, match="taken"):
+        with pytest.raises(SettingsError, match=f"EQUIPOISE_PORT={port} is taken"):
             listen(HOST, port, n_second)
