@@ -85,7 +85,7 @@ def main() -> int:
             tables += [f"## {name}", ""]
             for part in options.only:
                 print(f"[{time.perf_counter() - started:4.0f} s] {name}: {part}", file=sys.stderr, flush=True)
-                lines, is_well = _measure(part, service, sizes, name)
+                lines, is_well = _measure(part, service, sizes, name, options.api_processes)
                 tables += lines
                 is_right = is_right and is_well
     text = "\n".join([*_head(sizes, options), *tables, _took(started), ""])
@@ -123,10 +123,12 @@ def _service(database: str, api_processes: int) -> Iterator[Served | None]:
                     yield service
 
 
-def _measure(part: str, service: Served, sizes: Sizes, database: str) -> tuple[list[str], bool]:
+def _measure(
+    part: str, service: Served, sizes: Sizes, database: str, api_processes: int
+) -> tuple[list[str], bool]:
     match part:
         case "reads":
-            return asyncio.run(_reads(service, sizes))
+            return asyncio.run(_reads(service, sizes, api_processes))
         case "jobs":
             return asyncio.run(_jobs(service, sizes, database))
         case "load":
@@ -135,8 +137,8 @@ def _measure(part: str, service: Served, sizes: Sizes, database: str) -> tuple[l
             return _soak(service, sizes)
 
 
-async def _reads(service: Served, sizes: Sizes) -> tuple[list[str], bool]:
-    """Rate of GET of a stored solution beside that of a bare route, interleaved."""
+async def _reads(service: Served, sizes: Sizes, n_processes: int) -> tuple[list[str], bool]:
+    """Rate of GET of a stored solution beside that of a bare route of as many processes, interleaved."""
     wire = await Wire.open(service.host, service.port)
     body = json.dumps({"spec": law(0.05)}).encode()
     wait = {**_HEADERS, "Prefer": "wait=30"}
@@ -145,7 +147,7 @@ async def _reads(service: Served, sizes: Sizes) -> tuple[list[str], bool]:
     content = (await wire.send(request_bytes("GET", path, host=_HOST, headers=_HEADERS))).body
     wire.close()
     rates: dict[str, list[float]] = {"bare": [], "stored": []}
-    with _bare_route(content) as port:
+    with _bare_route(content, n_processes) as port:
         for number in range(sizes.n_rounds + 1):
             bare = await _rate("127.0.0.1", port, "/x", sizes.round_s, content)
             stored = await _rate(service.host, service.port, path, sizes.round_s, content)
@@ -160,7 +162,7 @@ async def _reads(service: Served, sizes: Sizes) -> tuple[list[str], bool]:
         "",
         "| route | requests/s, median | lowest | highest |",
         "|---|---|---|---|",
-        _rate_row("bare FastAPI route", rates["bare"]),
+        _rate_row(f"bare FastAPI route, processes: {n_processes}", rates["bare"]),
         _rate_row("/v1/jobs/{job_id}/result", rates["stored"]),
         "",
         f"Share: {share:.2f} ({min(shares):.2f} to {max(shares):.2f}; asked: {ASKED_SHARE}) "
@@ -171,11 +173,11 @@ async def _reads(service: Served, sizes: Sizes) -> tuple[list[str], bool]:
 
 
 @contextmanager
-def _bare_route(content: bytes) -> Iterator[int]:
+def _bare_route(content: bytes, n_processes: int) -> Iterator[int]:
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        command = [sys.executable, "-m", "benchmarks.bare_route", file.name]
+        command = [sys.executable, "-m", "benchmarks.bare_route", file.name, str(n_processes)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
