@@ -82,7 +82,9 @@ class Attacker(threading.Thread):
             case "kill computing child":
                 return self._kill(self._children(worker))
             case "kill api":
-                return self._kill(_own(stage.api))
+                # Its supervisor, with which the others end, or one of those that answer.
+                family = stage.api.family()
+                return self._kill([rng.choice(family)] if family else [])
             case "freeze worker":
                 return self._freeze(_own(worker), pause_s)
             case "freeze worker and child":
@@ -90,7 +92,7 @@ class Attacker(threading.Thread):
             case "freeze computing child":
                 return self._freeze(self._children(worker), pause_s)
             case "freeze api":
-                return self._freeze(_own(stage.api), pause_s)
+                return self._freeze(stage.api.family(), pause_s)
             case "kill database backend":
                 return self._kill(self._backends())
             case _:
