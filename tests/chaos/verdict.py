@@ -96,22 +96,18 @@ def judge_records(stage: Stage, outcomes: Sequence[Outcome]) -> list[Check]:
         expected = {o.job_id for o in outcomes if o.job_id}
         with engine.connect() as connection:
             rows = connection.execute(sa.text("SELECT id, attempt, status, result FROM equipoise_jobs")).all()
-            states = connection.execute(
-                sa.text(f"SELECT workflow_uuid, status FROM {schema}workflow_status")
-            ).all()
             steps = connection.execute(
                 sa.text(
                     "SELECT workflow_uuid, function_id, function_name, output "
                     f"FROM {schema}operation_outputs ORDER BY workflow_uuid, function_id"
                 )
             ).all()
-        open_states = [
-            f"{row[0]}: {row[1]}" for row in states if row[1] in ("PENDING", "ENQUEUED", "DELAYED")
-        ]
         return [
             _check("each job has one row", _difference(expected, [row.id for row in rows])),
             _check("no job was tried again", [row.id for row in rows if row.attempt != 1]),
-            _check("each job that the engine knows has ended there", open_states),
+            _check(
+                "each job that the engine knows has ended there", _eventually(lambda: _open(engine, schema))
+            ),
             _check("each chunk is recorded once, and goes on from the one before", _broken_chains(steps)),
             _check("no checkpoint is left", _eventually(lambda: _files(settings, "checkpoints/*/*"))),
             _check("what a write left that was killed is litter", _uncollected(settings, engine)),
@@ -176,11 +172,30 @@ def _broken_chains(steps: Sequence[Any]) -> list[str]:
         ]
         made = [state for state in states if state.get("checkpoint") and "superseded" in state]
         for before, after in itertools.pairwise(made):
-            # A step that finds its job stopped hands on what it was given.
-            is_handed_on = after["checkpoint"] == before["checkpoint"] and not after["goes_on"]
+            # A step that finds its job ended computes nothing and hands on what it was given.
+            is_handed_on = after["checkpoint"] == before["checkpoint"]
             if not is_handed_on and before["checkpoint"] != after["superseded"]:
-                broken.append(f"{job_id}: {after['superseded']} follows {before['checkpoint']}")
+                broken.append(f"{job_id}: {_told(chain)}")
+                break
     return broken
+
+
+def _open(engine: sa.Engine, schema: str) -> list[str]:
+    """What the engine has not ended; a worker that holds it may have died just now."""
+    query = f"SELECT workflow_uuid, status, executor_id FROM {schema}workflow_status"
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text(query)).all()
+    return [" ".join(map(str, row)) for row in rows if row[1] in ("PENDING", "ENQUEUED", "DELAYED")]
+
+
+def _told(chain: Sequence[Any]) -> str:
+    """The steps of a job: from which checkpoint to which, and whether it was to go on."""
+    told = []
+    for step in chain:
+        state = json.loads(step.output) if step.output else {}
+        way = " > ".join(str(state.get(name))[-6:] for name in ("superseded", "checkpoint"))
+        told.append(f"{step.function_id} {step.function_name} {way} {state.get('goes_on')}")
+    return ", ".join(told)
 
 
 def _stored_twice(settings: Settings, rows: Sequence[Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -111,6 +112,8 @@ def test_a_short_job_is_one_durable_step(bench: Bench, engine_settings: Settings
     with working(engine_settings):
         for owner, cost_seconds in (("short", 0.01), ("long", 10.0)):
             job = bench.ended(bench.put(spec, owner=owner, cost_seconds=cost_seconds))
+            has_ended = {job.id: "ended"}
+            wait_until(lambda: bench.queue.states(list(has_ended)) == has_ended, what="the last record")
             steps[owner] = (recorded_steps(bench, job.id), bench.result(job), job.progress)
         refused = bench.put(simulate_spec(seed=REFUSES), cost_seconds=0.01)
         stopped = bench.put(simulate_spec(seed=HANGS), cost_seconds=0.01, timeout_seconds=0.5)
@@ -151,6 +154,22 @@ def test_a_dead_workers_job_is_taken_over(api: AppClient, engine_settings: Setti
         wait_until(lambda: job_of(api, job)["worker"] == "second", what="the job is taken over")
         api.post(f"/v1/jobs/{job['id']}/cancel")
         assert ended(api, job, deadline_s=8)["status"] == "cancelled"
+
+
+def test_a_job_of_a_worker_that_nobody_knows_is_taken_over(bench: Bench, engine_settings: Settings) -> None:
+    """Who was given up for dead, thawed, took a job and died before its next beat keeps no job for ever."""
+    job_id = bench.put(simulate_spec(seed=9))
+    claim = (
+        f"UPDATE {bench.engine_schema}workflow_status SET status = 'PENDING', executor_id = 'ghost', "
+        "owner_xid = 'its-token', updated_at = :now WHERE workflow_uuid = :id"
+    )
+    with bench.database.begin() as connection:
+        connection.execute(sa.text(claim), {"now": int(1000 * time.time()), "id": job_id})
+    with working(engine_settings, "living"):
+        # Until its time to live is over it may be about to register.
+        assert bench.job(job_id).status == "queued"
+        assert bench.ended(job_id).worker == "living"
+    assert bench.job(job_id).status == "succeeded"
 
 
 def test_a_silent_worker_counts_as_dead_until_it_beats_again(

@@ -33,6 +33,7 @@ from dbos._core import execute_dequeued_workflow
 from sqlalchemy.exc import DBAPIError
 
 from equipoise_service.jobs import flows
+from equipoise_service.jobs.engine_logs import join_logs
 from equipoise_service.jobs.patience import in_thread, outlasting
 from equipoise_service.jobs.queues import COORDINATE, QUEUES, SLOT_RULES, rules_for
 from equipoise_service.jobs.shards import ShardTable, job_of_part, shard_id
@@ -69,7 +70,7 @@ _STATES: dict[str, EngineState] = {
 
 def migrate_engine(engine: sa.Engine) -> None:
     """Create or update the engine's own tables; safe to call from many processes at once."""
-    _join_logs()
+    join_logs()
     DBOS.migrate(engine.url.render_as_string(hide_password=False), schema=SCHEMA)
 
 
@@ -257,7 +258,7 @@ class JobEngine:
             "run_migrations": False,
             "log_level": "ERROR",
         }
-        _join_logs()
+        join_logs()
         self._dbos = DBOS(config=config)
 
         @DBOS.workflow(name=WHOLE, max_recovery_attempts=LARGEST_RECOVERIES)
@@ -321,6 +322,16 @@ class JobEngine:
         # A private name of the pinned release: the public way (resume_workflows) would undo a cancellation.
         return len(DBOS._recover_pending_workflows(list(dead_workers)))
 
+    def holders(self, *, silent_s: float) -> set[str]:
+        """Workers that hold jobs of which the engine has heard nothing for so long, [s]."""
+        status = self._dbos._sys_db.tables.workflow_status
+        before_ms = int(1000 * (time.time() - silent_s))
+        query = sa.select(status.c.executor_id).where(
+            status.c.status == "PENDING", status.c.updated_at < before_ms
+        )
+        with self._dbos._sys_db.engine.connect() as connection:
+            return {str(worker) for worker in connection.scalars(query.distinct())}
+
     def close(self) -> None:
         """Take no more jobs; those that run pause at the end of their chunk, once it is recorded."""
         self._is_draining = True
@@ -330,7 +341,8 @@ class JobEngine:
     @property
     def is_idle(self) -> bool:
         """Whether every job that was taken has ended or paused."""
-        return not self._under_way
+        # One that the engine gives up before its first step never says so.
+        return self._under_way.isdisjoint(self.active())
 
     def hand_back(self) -> int:
         """Put the jobs that paused, and what still runs, back on their queues; returns how many."""
@@ -480,18 +492,3 @@ def _options(workflow: str, name: str, *, queue: str, owner: str, priority: int)
         # The engine takes the smallest first.
         "priority": 1 + HIGHEST_PRIORITY - priority,
     }
-
-
-def _join_logs() -> None:
-    """Let the engine log like everybody else, and leave out that a stopped job was stopped."""
-    engine_log = logging.getLogger("dbos")
-    if _is_news not in engine_log.filters:
-        engine_log.addHandler(logging.NullHandler())  # Keeps the engine from installing a handler of its own.
-        engine_log.addFilter(_is_news)
-        engine_log.setLevel(logging.ERROR)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    kind = record.exc_info[0] if record.exc_info else None
-    cancellations = (error.DBOSWorkflowCancelledError, error.DBOSAwaitedWorkflowCancelledError)
-    return kind is None or not issubclass(kind, cancellations)

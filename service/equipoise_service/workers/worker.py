@@ -136,7 +136,7 @@ class Worker:
 
     def keep_order(self) -> None:
         """Take over from the dead, settle what was left open, sweep now and then."""
-        dead = [worker for worker in self._workers.dead() if worker != self.id]
+        dead = self._dead()
         if dead:
             taken = self._engine.take_over(dead)
             self._workers.remove(dead)
@@ -145,6 +145,18 @@ class Worker:
         if self._beats % SWEEP_EVERY == 0:
             self._sweep()
         self._beats += 1
+
+    def _dead(self) -> list[str]:
+        """Workers whose jobs others are to take over.
+
+        Among them are those that nobody knows: given up for dead, they came back, took a job, and ended
+        before they could register anew.
+        """
+        dead = set(self._workers.dead())
+        holders = self._engine.holders(silent_s=self._settings.heartbeat_ttl_seconds)
+        if holders:
+            dead |= holders - {worker.id for worker in self._workers.all()}
+        return sorted(dead - {self.id})
 
     def leave(self) -> None:
         """Record that this worker ends; its process must end right after."""
