@@ -112,8 +112,6 @@ def test_a_short_job_is_one_durable_step(bench: Bench, engine_settings: Settings
     with working(engine_settings):
         for owner, cost_seconds in (("short", 0.01), ("long", 10.0)):
             job = bench.ended(bench.put(spec, owner=owner, cost_seconds=cost_seconds))
-            has_ended = {job.id: "ended"}
-            wait_until(lambda: bench.queue.states(list(has_ended)) == has_ended, what="the last record")
             steps[owner] = (recorded_steps(bench, job.id), bench.result(job), job.progress)
         refused = bench.put(simulate_spec(seed=REFUSES), cost_seconds=0.01)
         stopped = bench.put(simulate_spec(seed=HANGS), cost_seconds=0.01, timeout_seconds=0.5)
@@ -125,6 +123,8 @@ def test_a_short_job_is_one_durable_step(bench: Bench, engine_settings: Settings
 
 
 def recorded_steps(bench: Bench, job_id: str) -> list[str]:
+    """Names of the steps of a job, once the last one is recorded."""
+    wait_until(lambda: bench.queue.states([job_id]) == {job_id: "ended"}, what="the last record")
     query = (
         f"SELECT function_name FROM {bench.engine_schema}operation_outputs "
         "WHERE workflow_uuid = :id ORDER BY function_id"
