@@ -32,6 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "EQUIPOISE_MAX_BODY_SECONDS": str(BODY_S),
         "EQUIPOISE_MAX_BODY_BYTES": "65536",
         "EQUIPOISE_MAX_STREAMS_PER_USER": str(STREAMS),
+        # Each process counts what it holds.
+        "EQUIPOISE_API_PROCESSES": "1",
     }
     folder = tmp_path_factory.mktemp("slow") / "data"
     with running_service(folder, "--log-level", "warning", environment=environment) as service:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.service.asgi_client import AppClient
 from tests.service.workers import working
-from tests.support.servers import clean_environment
+from tests.support.servers import clean_environment, wait_until
 
 from equipoise_service.command_line.commands import BAD_USAGE, main
 from equipoise_service.errors import SettingsError
@@ -136,7 +136,11 @@ def test_capabilities_say_what_a_machine_has(settings: Settings) -> None:
 def test_workers_show_themselves(api: AppClient, settings: Settings) -> None:
     """What a worker says of itself is in the list of workers."""
     with working(settings, "shown"):
-        (worker,) = api.get("/v1/workers").json()["workers"]
+        # It registers before its first beat.
+        worker = wait_until(
+            lambda: next((w for w in api.get("/v1/workers").json()["workers"] if w["health"]), None),
+            what="a beat",
+        )
     assert (worker["id"], worker["device"], worker["alive"]) == ("shown", "cpu", True)
     assert worker["queues"] == list(served_by("cpu"))
     assert worker["status"] == "ready"

@@ -12,7 +12,7 @@ from equipoise_service.jobs.job_service import JobService
 from equipoise_service.users.callers import Caller
 
 # A result is held in two forms, each in so many bytes: as stored, and as it goes out.
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 16 * 2**20
 # Another process of the API may forget a job: what was seen is believed for so long, [s].
 FRESH_S = 1.0
 Value = TypeVar("Value")
