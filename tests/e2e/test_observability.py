@@ -52,7 +52,7 @@ def test_a_running_service_tells_about_itself(tmp_path: Path) -> None:
     }
     assert joined == {"api", "worker"}
     assert metric(page, 'equipoise_path_steps_total{device="cpu"}') == pytest.approx(100 * 500)
-    assert metric(page, 'equipoise_jobs_finished_total{queue="cpu",status="succeeded"}') == 1
+    assert metric(page, 'equipoise_jobs_finished_total{queue="quick",status="succeeded"}') == 1
     assert metric(page, 'equipoise_workers{device="cpu",state="ready"}') == 1
     assert view.startswith("Equipoise ")
     assert "WORKERS  1 alive" in view

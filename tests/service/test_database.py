@@ -1,6 +1,8 @@
 """The database's clocks, whatever library Python was built with."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,41 @@ def test_sqlite_knows_milliseconds(tmp_path: Path) -> None:
     with engine.connect() as connection:
         for clock in (sa.text("select unixepoch('subsec')"), sa.select(database_now(engine))):
             assert connection.scalar(clock) == pytest.approx(time.time(), abs=5)
+    engine.dispose()
+
+
+def test_writers_of_a_process_take_turns_on_sqlite(tmp_path: Path) -> None:
+    """A writer waits for the end of the other's transaction, however that ends; readers wait for nobody."""
+    engine = connect(f"sqlite:///{tmp_path / 'turns.db'}")
+    # Without turns, who finds the database locked fails at once.
+    sa.event.listen(engine, "connect", lambda opened, _: opened.execute("PRAGMA busy_timeout=0"))
+    grow, shown = sa.text("UPDATE place SET n = n + 1"), sa.text("SELECT n FROM place")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        connection.exec_driver_sql("CREATE TABLE place (n INTEGER)")
+        connection.exec_driver_sql("INSERT INTO place VALUES (0)")
+
+    def write() -> None:
+        with engine.begin() as connection:
+            connection.execute(grow)
+
+    def end_by(ending: Callable[[sa.Connection], None]) -> int:
+        with engine.connect() as holder, ThreadPoolExecutor(1) as pool:
+            holder.execute(grow)
+            waiting = pool.submit(write)
+            with engine.connect() as reader:
+                before = reader.scalar(shown)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+            ending(holder)
+            waiting.result(5)
+        with engine.connect() as reader:
+            return int(reader.scalar(shown) or 0) - int(before or 0)
+
+    assert end_by(lambda holder: holder.commit()) == 2
+    assert end_by(lambda holder: holder.rollback()) == 1
+    assert end_by(lambda holder: holder.close()) == 1
+    assert end_by(lambda holder: holder.invalidate()) == 1
     engine.dispose()
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -120,6 +121,40 @@ def test_a_short_job_is_one_durable_step(bench: Bench, engine_settings: Settings
     assert steps["short"][0] == ["begin"]
     assert steps["long"][0][-1] == "publish"
     assert steps["short"][1:] == steps["long"][1:]
+
+
+def test_a_quick_simulation_waits_for_no_long_one(bench: Bench, engine_settings: Settings) -> None:
+    """Beside a job that never ends, quick simulations end; one of them that is stopped stops no other."""
+    put_quick = partial(bench.put, queue="quick", cost_seconds=0.01, cost_path_steps=1e6)
+    with working(engine_settings):
+        long = bench.put(simulate_spec(seed=HANGS))
+        wait_until(lambda: bench.job(long).status == "running", what="the long one runs")
+        late = put_quick(simulate_spec(seed=HANGS, n_steps=200), timeout_seconds=1.0)
+        others = [put_quick(simulate_spec(seed=seed)) for seed in range(12)]
+        assert bench.ended(late).status == "timed_out"
+        assert {bench.ended(job).status for job in others} == {"succeeded"}
+        assert bench.job(long).status == "running"
+        bench.cancel(long)
+        assert bench.ended(long).status == "cancelled"
+        assert bench.ended(bench.put(simulate_spec(seed=13))).status == "succeeded"
+
+
+def test_only_jobs_that_do_not_go_on_are_settled(bench: Bench) -> None:
+    """However many wait, what a worker looks at again and again is those that the engine has let go."""
+
+    def unsettled() -> list[str]:
+        return [job.id for job in bench.table.unsettled(older_than_s=-1.0, goes_on=bench.queue.goes_on)]
+
+    waiting, stopped, cancelled = (bench.put(simulate_spec(seed=seed)) for seed in (1, 2, 3))
+    assert unsettled() == []
+    bench.queue.cancel(stopped)
+    assert bench.table.move(cancelled, "running")
+    assert unsettled() == [stopped]
+    assert bench.table.move(cancelled, "cancelling")
+    assert sorted(unsettled()) == sorted([stopped, cancelled])
+    with bench.database.begin() as connection:
+        bench.queue.forget(connection, waiting)
+    assert sorted(unsettled()) == sorted([waiting, stopped, cancelled])
 
 
 def recorded_steps(bench: Bench, job_id: str) -> list[str]:

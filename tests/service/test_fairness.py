@@ -1,5 +1,6 @@
 """Turns: whoever waits gets the next free slot, however many jobs others have queued."""
 
+import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -157,6 +158,21 @@ def test_a_slot_is_shared_by_turns() -> None:
     slots.close()
     users = [job[0] for job in source.order]
     assert all(set(users[3 * turn : 3 * turn + 3]) == {"a", "b", "c"} for turn in range(9))
+
+
+def test_of_many_slots_some_are_filled_together() -> None:
+    """One look takes several jobs: a single slot among many waits for others, or for the next look."""
+    source = Backlog({"a": [f"a{n}" for n in range(20)]})
+    slots = Slots(SlotRule(("cpu",), slots=8, poll_s=600.0), source)
+    slots.start()
+    wait_until(lambda: len(source.order) == 8, what="the slots are filled")
+    slots.release(source.order[0])
+    time.sleep(0.2)
+    assert len(source.order) == 8
+    slots.release(source.order[1])
+    wait_until(lambda: len(source.order) == 10, what="both slots are filled")
+    slots.close()
+    assert len(source.order) == 10
 
 
 @pytest.mark.slow

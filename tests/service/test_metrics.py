@@ -239,7 +239,7 @@ def test_many_count_at_once_and_nothing_is_lost(database: sa.Engine) -> None:
     def work() -> None:
         for _ in range(20):
             with database.begin() as connection:
-                counters.count_chunk(connection, device="cpu", path_steps=1e6, seconds=0.5)
+                counters.add(connection, counters.of_chunk(device="cpu", path_steps=1e6, seconds=0.5))
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:

@@ -131,14 +131,14 @@ def test_queues_show_users_their_share(settings: Settings) -> None:
             assert ann.post("/v1/jobs", json={"spec": simulate_spec(seed=seed)}).status_code == 202
         assert bob.post("/v1/jobs", json={"spec": simulate_spec(seed=3)}).status_code == 202
 
-        def cpu(user: Any) -> dict[str, Any]:
+        def quick(user: Any) -> dict[str, Any]:
             queues = {queue["name"]: queue for queue in user.get("/v1/queues").json()["queues"]}
             assert (queues["gpu"]["slots"], queues["gpu"]["oldest_wait_seconds"]) == (0, None)
-            found: dict[str, Any] = queues["cpu"]
+            found: dict[str, Any] = queues["quick"]
             return found
 
-        of_ann, of_bob, of_root = cpu(ann), cpu(bob), cpu(service.user("root", "admin"))
-    assert (of_ann["queued"], of_ann["running"], of_ann["slots"]) == (3, 0, 1)
+        of_ann, of_bob, of_root = quick(ann), quick(bob), quick(service.user("root", "admin"))
+    assert (of_ann["queued"], of_ann["running"], of_ann["slots"]) == (3, 0, 16)
     assert of_ann["oldest_wait_seconds"] >= 0
     assert (of_ann["yours"]["queued"], of_bob["yours"]["queued"]) == (2, 1)
     assert of_ann["users"] is None

@@ -101,6 +101,12 @@ def test_work_without_an_estimate_has_no_seconds(router: Router, seconds: float,
         (Work(is_quick=True), Wish(is_urgent=True), CPUS, QUICK),
         (Work(), Wish(), CPUS, CPU),
         (Work(), Wish(), NOBODY, CPU),
+        (Work(seconds=0.01), Wish(), CPUS, QUICK),
+        (Work(seconds=0.01), Wish(), NOBODY, CPU),
+        (Work(seconds=0.01), Wish(), Fleet((Post("cpu", frozenset({CPU}), 2),)), CPU),
+        (Work(seconds=0.01, path_steps=0.0), Wish(), CPUS, CPU),
+        (Work(seconds=0.01), Wish(is_urgent=True), CPUS, URGENT),
+        (Work(seconds=0.01, runs_on_card=True), Wish("gpu"), BOTH, GPU),
         (Work(), Wish(is_urgent=True), CPUS, URGENT),
         (Work(seconds=900.0, runs_on_card=True), Wish(), BOTH, GPU),
         (Work(seconds=900.0, runs_on_card=True), Wish("cpu"), BOTH, CPU),
@@ -115,7 +121,8 @@ def test_work_without_an_estimate_has_no_seconds(router: Router, seconds: float,
 def test_the_queue_follows_cost_wish_and_workers(
     router: Router, work: Work, wish: Wish, fleet: Fleet, queue: str
 ) -> None:
-    """Closed forms are quick, long work of a card goes to one if it is there, and urgent jobs are urgent."""
+    """Closed forms are quick, as are short simulations if somebody serves them beside a long one; long work
+    of a card goes to one if it is there, and urgent jobs are urgent."""
     assert router.route(work, wish, fleet).queue == queue
 
 

@@ -128,6 +128,7 @@ class Bench:
         n_shards: int = 1,
         timeout_seconds: float = 600.0,
         cost_seconds: float | None = None,
+        cost_path_steps: float | None = None,
     ) -> str:
         """Put a job on a queue; its id."""
         parsed = parse_spec(spec)
@@ -145,6 +146,7 @@ class Bench:
             answer_key=content,
             n_shards=n_shards,
             cost_seconds=cost_seconds,
+            cost_path_steps=cost_path_steps,
         )
         job_id = job_id_of(new.content_id, 1)
         with self.database.begin() as connection:

@@ -1,6 +1,7 @@
 """What estimates of seconds are worth: how long work of each kind took, against its prior estimate."""
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ LARGEST_SURPRISE = math.log(2.0)
 MEMORY = 20.0
 # Shorter chunks than this are mostly overhead and count in proportion to their time, [s].
 FULL_WEIGHT_S = 0.5
+# Measurements of a kind are written together once they weigh this much: those of short jobs weigh little.
+WRITTEN_FROM = 0.1
 # Weight from which an estimate counts as measured.
 MEASURED_WEIGHT = 0.5
 # Without a measurement: a processor is the one that the prior estimates were made on; a card does the same
@@ -89,6 +92,9 @@ class Calibrations:
         self._engine = engine
         self._clock = clock
         self._begun: set[tuple[str, str]] = set()
+        # By key: the weight of what is not yet written, and the sum of logarithms, each times its weight.
+        self._unwritten: dict[tuple[str, str], tuple[float, float]] = {}
+        self._lock = threading.Lock()
         self._kept: tuple[float, dict[tuple[str, str], Factor]] | None = None
 
     def record(self, device: str, kind: str, predicted_s: float, measured_s: float) -> None:
@@ -107,11 +113,18 @@ class Calibrations:
             return
         key = (device_class(device), kind[:64])
         weight = min(1.0, measured_s / FULL_WEIGHT_S)
-        if key not in self._begun:
-            self._begun.add(key)
-            weight *= FIRST_WEIGHT
+        with self._lock:
+            if key not in self._begun:
+                self._begun.add(key)
+                weight *= FIRST_WEIGHT
+            so_far = self._unwritten.pop(key, (0.0, 0.0))
+            total = so_far[1] + weight * math.log(measured_s / predicted_s)
+            weight += so_far[0]
+            if weight < WRITTEN_FROM:
+                self._unwritten[key] = (weight, total)
+                return
         with self._engine.begin() as connection:
-            self._merge(connection, key, math.log(measured_s / predicted_s), weight)
+            self._merge(connection, key, total / weight, weight)
 
     def factor(self, device: str, kind: str) -> Factor:
         """Measured factor of a kind of work on a class of devices, or what is assumed without one."""

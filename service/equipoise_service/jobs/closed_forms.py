@@ -39,7 +39,8 @@ class ClosedForms:
     def takes(route: Route) -> bool:
         """Whether a spec is answered here."""
         seconds = route.estimate.seconds
-        return route.queue == QUICK and seconds is not None and seconds <= MOST_SECONDS
+        is_closed_form = route.queue == QUICK and not route.estimate.path_steps
+        return is_closed_form and seconds is not None and seconds <= MOST_SECONDS
 
     def solve(self, work: Any) -> Answer | None:
         """The result, written to the store; None if a worker is to compute it.

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ from dbos import (
     error,
 )
 from dbos._core import execute_dequeued_workflow
+from dbos._sys_db import WorkflowStatusInternal
 from sqlalchemy.exc import DBAPIError
 
 from equipoise_service.jobs import flows
@@ -55,6 +56,8 @@ HIGHEST_PRIORITY = 100
 # The engine counts a death of the worker against the job; one that kills its worker must not do so for ever.
 LARGEST_RECOVERIES = 20
 ATTEMPTS_PER_STEP = 3
+# Threads for the steps of jobs: one for each quick job that computes in one, and some for the records of all.
+_THREADS = 32
 
 EngineState = Literal["waiting", "running", "ended", "failed", "stopped", "unknown"]
 _STATES: dict[str, EngineState] = {
@@ -208,6 +211,14 @@ class JobQueue:
             states.update({row.workflow_id: _STATES[row.status] for row in found})
         return states
 
+    def goes_on(self, job_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        """Whether the engine lets a job wait or run, as part of a query."""
+        is_sqlite = self._client._sys_db.engine.dialect.name == "sqlite"
+        schema = None if is_sqlite else SCHEMA
+        status = sa.table("workflow_status", sa.column("workflow_uuid"), sa.column("status"), schema=schema)
+        going_on = [name for name, state in _STATES.items() if state in ("waiting", "running")]
+        return sa.exists().where(status.c.workflow_uuid == job_id, status.c.status.in_(going_on))
+
     def close(self) -> None:
         """Let go of the client; the database connections belong to the caller."""
         self._client.destroy()
@@ -243,7 +254,7 @@ class JobEngine:
         self._max_running_per_user = max_running_per_user
         self._slots = [Slots(rule, self) for rule in rules_for(tuple(queues))]
         self._queues: dict[str, Queue] = {}
-        self._tokens: dict[str, str] = {}
+        self._claimed: dict[str, tuple[WorkflowStatusInternal, str]] = {}
         self._under_way: set[str] = set()
         self._tasks: set[asyncio.Task[Any] | None] = set()
         self._is_draining = False
@@ -299,6 +310,9 @@ class JobEngine:
         # Launched inside a running loop, the engine runs the jobs on it. The loop's main task outlives them
         # all, and with it the warm child process, which anyio ties to the task that first asked for one.
         self._loop, self._is_stopped = asyncio.get_running_loop(), asyncio.Event()
+        # By default there are few threads where there are few processors: closed forms that take long would
+        # keep all of them, and no other job could record what it did.
+        self._loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs"))
         DBOS.listen_queues([])
         DBOS.launch()
         started.set_result(None)
@@ -395,20 +409,19 @@ class JobEngine:
             if system.is_lock_conflict(failure) or system.is_serialization_conflict(failure):
                 return []
             raise
-        self._tokens.update(dict.fromkeys(job_ids, token))
-        return job_ids
+        found = {status["workflow_uuid"]: status for status in system.get_workflow_statuses(job_ids)}
+        self._claimed.update({job_id: (status, token) for job_id, status in found.items()})
+        return list(found)
 
     def start_job(self, job_id: str) -> None:
         """Run a job that was claimed."""
-        token = self._tokens.pop(job_id)
-        status = self._dbos._sys_db.get_workflow_status(job_id)
-        if status is not None:
-            self._under_way.add(job_id)
-            try:
-                execute_dequeued_workflow(self._dbos, status, token)
-            except BaseException:
-                self._under_way.discard(job_id)
-                raise
+        status, token = self._claimed.pop(job_id)
+        self._under_way.add(job_id)
+        try:
+            execute_dequeued_workflow(self._dbos, status, token)
+        except BaseException:
+            self._under_way.discard(job_id)
+            raise
 
     def active(self) -> Collection[str]:
         """Jobs and shards that run in this process."""

@@ -84,7 +84,8 @@ class Forecasts:
             if is_there or self._closed_forms.takes(route):
                 return Forecast(estimate, route, is_immediate=True)
             try:
-                self._submissions.check_room(connection, submission.caller, queue=route.queue)
+                room = self._table.room(connection, submission.caller.user)
+                self._submissions.check_room(room, submission.caller, queue=route.queue)
             except ServiceError as refusal:
                 return Forecast(estimate, route, refusal=refusal)
         user = submission.caller.user

@@ -310,10 +310,18 @@ class JobTable:
         with self.engine.connect() as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
 
-    def unsettled(self, *, older_than_s: float) -> list[Job]:
-        """Unfinished jobs that have not changed for some time."""
-        query = sa.select(*_WITH_SPEC).where(
-            jobs.c.status.in_(UNFINISHED), jobs.c.updated_at <= self._clock() - older_than_s
+    def unsettled(
+        self, *, older_than_s: float, goes_on: Callable[[sa.ColumnElement[str]], sa.ColumnElement[bool]]
+    ) -> list[Job]:
+        """Unfinished jobs, without their specs, that have not changed for some time and do not go on.
+
+        Args:
+            older_than_s: for how long, [s].
+            goes_on: says of an id whether that job waits or runs; one that is being cancelled may as well.
+        """
+        is_left = sa.or_(jobs.c.status == "cancelling", sa.not_(goes_on(jobs.c.id)))
+        query = sa.select(*_WITHOUT_SPEC).where(
+            jobs.c.status.in_(UNFINISHED), jobs.c.updated_at <= self._clock() - older_than_s, is_left
         )
         with self.engine.connect() as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
@@ -323,17 +331,38 @@ class JobTable:
         with self.engine.connect() as connection:
             return set(connection.scalars(sa.select(jobs.c.id).where(jobs.c.status.in_(UNFINISHED))))
 
-    def move(self, job_id: str, to: Status, **changes: Any) -> bool:
+    def move(
+        self, job_id: str, to: Status, *, counted: Iterable[counters.Increment] = (), **changes: Any
+    ) -> bool:
         """Change the status of a job, if that move is legal from where it is now.
 
         Args:
             job_id: the job.
             to: new status.
+            counted: what is counted with it.
             changes: other columns to set with it.
 
         Returns:
             Whether the job was moved.
         """
+        columns = [jobs.c[name] for name in counters.MOVE_COLUMNS]
+        return self._move(job_id, to, changes, columns, counted) is not None
+
+    def take_up(self, job_id: str, worker: str) -> Job | None:
+        """Let a job run on a worker; the job without its tags, None if it was stopped before."""
+        columns = (*jobs.c, sa.literal("").label("tags"))
+        row = self._move(job_id, "running", {"worker": worker}, columns)
+        return None if row is None else _job(row._mapping)
+
+    def _move(
+        self,
+        job_id: str,
+        to: Status,
+        changes: Mapping[str, Any],
+        columns: Iterable[sa.ColumnElement[Any]],
+        counted: Iterable[counters.Increment] = (),
+    ) -> sa.Row[Any] | None:
+        """Move a job; some columns of it, None if it was not moved."""
         now = self._clock()
         values: dict[str, Any] = {"status": to, "updated_at": now, "revision": jobs.c.revision + 1, **changes}
         if to == "running":
@@ -344,13 +373,13 @@ class JobTable:
             sa.update(jobs)
             .where(jobs.c.id == job_id, jobs.c.status.in_(LEGAL_SOURCES[to]))
             .values(values)
-            .returning(*(jobs.c[name] for name in counters.MOVE_COLUMNS))
+            .returning(*columns)
         )
         with self.engine.begin() as connection:
             moved = connection.execute(query).first()
             if moved is not None:
-                counters.count_move(connection, moved, to, now)
-        return moved is not None
+                counters.count_move(connection, moved, to, now, counted)
+        return moved
 
     def record_progress(self, job_id: str, progress: float, live: Mapping[str, Any], worker: str) -> bool:
         """Show how far a running job is; False if it is not to go on."""

@@ -8,6 +8,8 @@ CPU_WORKER = (QUICK, URGENT, CPU, COORDINATE)
 """What a worker serves that computes on the processors."""
 GPU_WORKER = (URGENT, GPU, COORDINATE)
 """What a worker serves that computes on a graphics card."""
+SHORT_S = 0.1
+"""A simulation that is expected to take less than this is a quick job, computed in one go, [s]."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,18 @@ class SlotRule:
     Attributes:
         queues: looked at in this order whenever a slot is free.
         slots: jobs at a time.
-        poll_s: time between two looks while nothing waits, [s]; a slot that becomes free is filled at once.
+        poll_s: time between two looks while nothing waits, [s]; a slot that becomes free is filled at once,
+            but of many slots some together, which is one look for several jobs.
     """
 
     queues: tuple[str, ...]
     slots: int
     poll_s: float
+
+    @property
+    def batch(self) -> int:
+        """Slots that are to be free before they are filled without waiting for the next look."""
+        return max(1, self.slots // 4)
 
     @property
     def is_device(self) -> bool:
@@ -31,7 +39,7 @@ class SlotRule:
 
 
 SLOT_RULES = (
-    SlotRule((QUICK,), 8, 0.1),
+    SlotRule((QUICK,), 16, 0.1),
     # One job computes at a time on a device.
     SlotRule((URGENT, GPU, CPU), 1, 0.2),
     # Their jobs only wait for others.

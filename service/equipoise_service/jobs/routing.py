@@ -9,7 +9,7 @@ from equipoise_service.jobs.calibrations import Calibrations, DeviceClass
 from equipoise_service.jobs.costs import Estimate, check_size, check_time, estimated, too_much
 from equipoise_service.jobs.fleet import Fleet
 from equipoise_service.jobs.job_table import TimeoutBy
-from equipoise_service.jobs.queues import CPU, GPU, QUICK, URGENT
+from equipoise_service.jobs.queues import CPU, GPU, QUICK, SHORT_S, URGENT
 from equipoise_service.jobs.time_limits import time_limit
 from equipoise_service.settings import Settings
 from equipoise_solver.specs import Spec
@@ -111,7 +111,7 @@ class Router:
         check_size(demand.cost, demand.spec, self._settings)
         limit_s, limit_by = time_limit(wish.timeout_seconds, self._settings.max_job_seconds)
         estimate, notes = self._placed(demand, wish, fleet)
-        queue = self._queue(demand, wish, estimate)
+        queue = self._queue(demand, wish, estimate, fleet)
         n_shards = 1 if queue == QUICK else self._n_shards(demand, estimate)
         at_a_time = min(n_shards, max(1, fleet.slots(queue)))
         check_time(estimate, demand.spec, limit_s=self._settings.max_job_seconds, at_a_time=at_a_time)
@@ -152,11 +152,14 @@ class Router:
         note = "No worker with a graphics card is there: the job goes to the cpu."
         return on_cpu, (note,)
 
-    def _queue(self, demand: Demand, wish: Wish, estimate: Estimate) -> str:
+    def _queue(self, demand: Demand, wish: Wish, estimate: Estimate, fleet: Fleet) -> str:
         if demand.cost.is_quick:
             return QUICK
         if not wish.is_urgent:
-            return GPU if estimate.device == "gpu" else CPU
+            if estimate.device == "gpu":
+                return GPU
+            is_short = demand.cost.path_steps > 0 and _is_short(estimate)
+            return QUICK if is_short and fleet.serves(QUICK) else CPU
         if not wish.is_free and estimate.surely_exceeds(MAX_URGENT_SECONDS):
             raise too_much(
                 "urgent",
@@ -173,6 +176,10 @@ class Router:
             return 1
         wanted = math.ceil(min(estimate.seconds / self._settings.shard_seconds, float(MOST_SHARDS)))
         return max(1, min(demand.n_shards, wanted))
+
+
+def _is_short(estimate: Estimate) -> bool:
+    return estimate.seconds is not None and estimate.seconds < SHORT_S
 
 
 def _is_faster(on_gpu: Estimate, on_cpu: Estimate) -> bool:

@@ -12,7 +12,7 @@ from equipoise_service.errors import MalformedError, OverloadedError, RefusedErr
 from equipoise_service.jobs.closed_forms import ClosedForms
 from equipoise_service.jobs.engine import JobQueue
 from equipoise_service.jobs.fleet import FleetWatch
-from equipoise_service.jobs.job_table import Answer, Job, JobTable, NewJob, job_id_of
+from equipoise_service.jobs.job_table import Answer, Job, JobTable, NewJob, Room, job_id_of
 from equipoise_service.jobs.queues import URGENT
 from equipoise_service.jobs.routing import Route, Router, WantedDevice, Wish
 from equipoise_service.settings import Settings
@@ -176,14 +176,19 @@ class Submissions:
         )
         return Plan(work, route, new)
 
-    def check_room(self, connection: sa.Connection, caller: Caller, *, queue: str) -> None:
+    def check_room(self, room: Room, caller: Caller, *, queue: str) -> None:
         """Refuse one job more where too many are unfinished.
+
+        Args:
+            room: what is unfinished now, of all and of the caller.
+            caller: who asks.
+            queue: the queue of the job.
 
         Raises:
             OverloadedError: too many jobs of all users.
             MalformedError: code `too_many_jobs`: too many of this one.
         """
-        room, settings = self._table.room(connection, caller.user), self._settings
+        settings = self._settings
         if room.n_all >= settings.max_unfinished_jobs:
             message = f"{settings.max_unfinished_jobs} jobs wait or run already: try again later."
             raise OverloadedError(message, headers=RETRY_AFTER)
@@ -260,12 +265,12 @@ class Submissions:
         known = self._table.answered(connection, new)
         answer = None if known is None else Answer(known.result, known.seconds, known.live)
         if answer is None:
-            self._take_turns(connection, new.owner)
+            room = self._take_turns(connection, new.owner)
             # The same request may have come twice at the same time, and had its turn.
             latest = self._table.latest_attempt(connection, new.content_id)
             if latest is not None and latest.is_answer:
                 return Receipt(self._tagged(connection, latest.id, new), is_new=False)
-            self.check_room(connection, caller, queue=new.queue)
+            self.check_room(room, caller, queue=new.queue)
         attempt = 1 if latest is None else latest.attempt + 1
         job = self._insert(connection, new, caller, attempt, answer)
         if job is None:  # Another request submitted the same spec at the same time: its job is the job.
@@ -274,15 +279,17 @@ class Submissions:
             self._enqueue(connection, job)
         return Receipt(job, is_new=answer is None)
 
-    def _take_turns(self, connection: sa.Connection, owner: str) -> None:
-        """Let nobody add jobs between a look at the room that is left and the end of the transaction.
+    def _take_turns(self, connection: sa.Connection, owner: str) -> Room:
+        """Look at the room that is left; nobody adds jobs between that and the end of the transaction.
 
         Users do not wait for each other where the room of all is far larger than what comes at the same time.
         """
         self._table.take_turns(connection, owner)
-        n_all, most = self._table.room(connection, owner).n_all, self._settings.max_unfinished_jobs
-        if n_all >= most - max(most // 2, _MOST_AT_ONCE):
+        room, most = self._table.room(connection, owner), self._settings.max_unfinished_jobs
+        if room.n_all >= most - max(most // 2, _MOST_AT_ONCE):
             self._table.take_turns(connection, None)
+            room = self._table.room(connection, owner)
+        return room
 
     def _insert(
         self, connection: sa.Connection, new: NewJob, caller: Caller, attempt: int, answer: Answer | None

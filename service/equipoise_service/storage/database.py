@@ -2,6 +2,7 @@
 
 import functools
 import sqlite3
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 # A session that was in use so short ago is taken to live, [s]: asking it costs as much as a query.
 _FRESH_S = 0.5
+# So long a writer waits for others on SQLite, [s].
+_BUSY_S = 30
+# How statements begin that take the lock of writers on SQLite.
+_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "BEGIN "})
 LONGEST_IDLE_S = 10
 """Time after which PostgreSQL ends a session that stays within a transaction and does nothing, [s]."""
 
@@ -21,14 +26,61 @@ def connect(url: str) -> sa.Engine:
     """Open a pool of connections; creates the folder of a SQLite file."""
     if url.startswith("sqlite"):
         Path(sa.make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, pool_size=20, max_overflow=20)
+        factory = functools.partial(_TurnTaker, turn=threading.Lock())
+        engine = sa.create_engine(url, pool_size=20, max_overflow=20, connect_args={"factory": factory})
         event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "before_cursor_execute", _wait_for_turn)
         return engine
-    engine = sa.create_engine(url, pool_size=10, max_overflow=10)
+    engine = sa.create_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True)
     event.listen(engine, "connect", _prepare_postgresql)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", functools.partial(_ask_if_alive, engine.dialect))
     return engine
+
+
+class _TurnTaker(sqlite3.Connection):
+    """A connection of SQLite on which writers of one process take turns.
+
+    SQLite itself lets them try again after pauses that grow to 0.1 s; so it does those of other processes.
+    """
+
+    def __init__(self, *args: Any, turn: threading.Lock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._turn = turn
+        self._has_turn = False
+
+    def wait_for_turn(self) -> None:
+        """Wait until no other connection of this process is in a transaction that writes."""
+        if not self._has_turn:
+            # Without it the next statement waits as SQLite does, and says so in the end.
+            self._has_turn = self._turn.acquire(timeout=_BUSY_S)
+
+    def commit(self) -> None:
+        """End the transaction, and the turn."""
+        super().commit()
+        self._end_turn()
+
+    def rollback(self) -> None:
+        """End the transaction, and the turn."""
+        super().rollback()
+        self._end_turn()
+
+    def close(self) -> None:
+        """Close the connection; a turn ends with it."""
+        super().close()
+        self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._turn.release()
+
+
+def _wait_for_turn(
+    connection: sa.Connection, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool
+) -> None:
+    if statement.lstrip()[:6].upper() in _WRITES:
+        connection.connection.dbapi_connection.wait_for_turn()  # type: ignore[union-attr]
 
 
 def _prepare_postgresql(connection: Any, record: Any) -> None:
@@ -55,7 +107,7 @@ def _ask_if_alive(dialect: sa.Dialect, connection: Any, record: Any, _proxy: Any
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # Writers take the lock at once and wait for each other, instead of failing when a reader wants to write.
     connection.isolation_level = "IMMEDIATE"
-    connection.execute("PRAGMA busy_timeout=30000")
+    connection.execute(f"PRAGMA busy_timeout={1000 * _BUSY_S}")
     connection.execute("PRAGMA foreign_keys=ON")
     # With a write-ahead log a commit survives the death of the process without waiting for the disk.
     connection.execute("PRAGMA synchronous=NORMAL")

@@ -96,7 +96,13 @@ def count_submission(connection: sa.Connection, *, queue: str, is_answered: bool
     add(connection, [Increment(SUBMITTED.name, (queue, "yes" if is_answered else "no"))])
 
 
-def count_move(connection: sa.Connection, job: sa.Row[Any], to: str, now: float) -> None:
+def count_move(
+    connection: sa.Connection,
+    job: sa.Row[Any],
+    to: str,
+    now: float,
+    counted: Iterable[Increment] = (),
+) -> None:
     """Count what a move of a job means: its first start, or its end.
 
     Args:
@@ -104,35 +110,33 @@ def count_move(connection: sa.Connection, job: sa.Row[Any], to: str, now: float)
         job: the columns MOVE_COLUMNS of the job after the move.
         to: its new status.
         now: time of the move, [s] since 1970.
+        counted: what is counted with it.
     """
+    increments = [*counted]
     if to == "running" and job.started_at == now:
-        add(connection, observation(WAIT, (job.queue,), now - job.submitted_at))
+        increments += observation(WAIT, (job.queue,), now - job.submitted_at)
     elif to in ENDED:
-        increments = [Increment(FINISHED.name, (job.queue, to))]
+        increments.append(Increment(FINISHED.name, (job.queue, to)))
         if job.started_at is not None:
             increments += observation(RUN, (job.queue,), now - job.started_at)
         if job.error_code is not None:
             increments.append(Increment(FAILED.name, (_known_code(job.error_code),)))
-        add(connection, increments)
+    add(connection, increments)
 
 
-def count_chunk(connection: sa.Connection, *, device: str, path_steps: float, seconds: float) -> None:
-    """Count a chunk that was computed.
+def of_chunk(*, device: str, path_steps: float, seconds: float) -> Sequence[Increment]:
+    """What a chunk that was computed is counted as.
 
     Args:
-        connection: in a transaction.
         device: what it was computed on.
         path_steps: how many steps of paths it took.
         seconds: how long, [s].
     """
     labels = (device,)
-    add(
-        connection,
-        [
-            Increment(CHUNKS.name, labels),
-            Increment(PATH_STEPS.name, labels, max(path_steps, 0.0)),
-            Increment(BUSY.name, labels, max(seconds, 0.0)),
-        ],
+    return (
+        Increment(CHUNKS.name, labels),
+        Increment(PATH_STEPS.name, labels, max(path_steps, 0.0)),
+        Increment(BUSY.name, labels, max(seconds, 0.0)),
     )
 
 

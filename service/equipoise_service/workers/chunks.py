@@ -106,7 +106,7 @@ def find_solver(solver: str) -> Prepare:
     return found
 
 
-def make_ready(parent: int, solver: str, log: LogOptions | None = None) -> int:
+def make_ready(parent: int, solver: str, log: LogOptions | None) -> int:
     """Tie this process to its parent, let it log like that, and import the solver; returns its process id."""
     if not _tied:
         if log is not None:
@@ -116,6 +116,13 @@ def make_ready(parent: int, solver: str, log: LogOptions | None = None) -> int:
         die_with_parent(parent)
     find_solver(solver)
     return os.getpid()
+
+
+def call(
+    parent: int, solver: str, log: LogOptions | None, function: Callable[..., Any], *args: Any
+) -> tuple[int, Any]:
+    """Run a function in this process, which is made ready first; its id, and what the function gives."""
+    return make_ready(parent, solver, log), function(*args)
 
 
 def advance(job: JobInput, checkpoint: str | None, budget: int) -> Outcome:

@@ -23,21 +23,21 @@ class Health:
         self._lock = threading.Lock()
         self._begun_at = clock()
         self._jobs = {"succeeded": 0, "failed": 0, "cancelled": 0, "timed_out": 0}
-        self._current: str | None = None
+        self._current: list[str] = []
         self._chunks: deque[tuple[float, float, float]] = deque()
         self._last_chunk_at: float | None = None
         self._last_error: str | None = None
-        self.child: int | None = None
-        """Process id of the computing process."""
+        self.children: dict[bool, int] = {}
+        """Ids of the computing processes: of that of the device (False), and of that of quick jobs (True)."""
 
     @contextmanager
     def busy(self, job_id: str) -> Iterator[None]:
-        """While a job computes."""
-        self._current = job_id
+        """While a job computes, or waits for its turn to."""
+        self._current.append(job_id)
         try:
             yield
         finally:
-            self._current = None
+            self._current.remove(job_id)
 
     def count_chunk(self, path_steps: float, seconds: float) -> None:
         """A chunk was computed."""
@@ -63,14 +63,14 @@ class Health:
             window = max(min(WINDOW_S, now - self._begun_at), 1e-3)
             last = self._last_chunk_at
             return {
-                "job_id": self._current,
+                "job_id": next(iter(self._current), None),
                 "jobs_succeeded": self._jobs["succeeded"],
                 "jobs_failed": self._jobs["failed"],
                 "jobs_stopped": self._jobs["cancelled"] + self._jobs["timed_out"],
                 "seconds_since_chunk": None if last is None else round(now - last, 3),
                 "busy_fraction": round(min(seconds / window, 1.0), 4),
                 "path_steps_per_second": round(path_steps / seconds, 1) if seconds > 0 else None,
-                "memory_bytes": _resident(os.getpid()) + (_resident(self.child) if self.child else 0),
+                "memory_bytes": sum(map(_resident, {os.getpid(), *self.children.values()})),
                 "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
                 "last_error": self._last_error,
             }

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,11 @@ from anyio import to_process
 from equipoise_service.errors import JOB_ERRORS
 from equipoise_service.jobs.calibrations import Calibrations
 from equipoise_service.jobs.job_table import Job, JobTable, Status
-from equipoise_service.jobs.queues import QUICK
+from equipoise_service.jobs.queues import QUICK, SHORT_S
 from equipoise_service.jobs.time_limits import out_of_time
 from equipoise_service.storage.store import Store, checkpoint_folder
 from equipoise_service.telemetry import counters, logs, tracing
+from equipoise_service.telemetry.counters import Increment
 from equipoise_service.workers import chunks, job_watch
 from equipoise_service.workers.chunks import JobInput, Outcome
 from equipoise_service.workers.health import Health
@@ -37,8 +38,6 @@ class RunnerOptions:
     device: str = "cpu"
 
 
-# A job that is expected to take less than this is computed in one piece, without checkpoints, [s].
-SHORT_S = 0.1
 State = dict[str, Any]
 """Recorded output of a step, JSON: checkpoint, superseded, budget, seconds, spent, device, is_done, goes_on;
 is_over, if nothing is left to do; or error_code and error_message."""
@@ -62,7 +61,7 @@ class JobRunner:
         self._options = options
         self._calibrations = calibrations
         self._health = health
-        self._device: anyio.CapacityLimiter | None = None
+        self._turns: dict[bool, anyio.CapacityLimiter] = {}
 
     @property
     def worker(self) -> str:
@@ -70,10 +69,8 @@ class JobRunner:
         return self._options.worker
 
     async def warm_up(self) -> None:
-        """Start the child process and let it import the solver."""
-        self._health.child = await self._in_child(
-            chunks.make_ready, os.getpid(), self._options.solver, logs.options()
-        )
+        """Start a child process and let it import the solver."""
+        await self.compute(os.getpid)
 
     def watch(self, job_id: str) -> AbstractContextManager[None]:
         """What is logged and traced in this context is about a job."""
@@ -81,7 +78,7 @@ class JobRunner:
 
     async def begin(self, job_id: str) -> State:
         """Take the job up, unless it was stopped before; a short one is computed to its end at once."""
-        job = await asyncio.to_thread(self._take_up, job_id)
+        job = await asyncio.to_thread(self._table.take_up, job_id, self.worker)
         state = {**NOTHING_DONE, "goes_on": job is not None}
         return state if job is None or not _is_short(job) else await self._solve_at_once(job, state)
 
@@ -151,13 +148,16 @@ class JobRunner:
         await asyncio.to_thread(self.succeed, job_id, outcome.result, spent)
         return {**state, "result": outcome.result, "spent": spent}
 
-    def succeed(self, job_id: str, result: str | None, spent_s: float) -> bool:
-        """End the job with its result."""
-        return self.end(job_id, "succeeded", result=result, seconds=round(spent_s, 6), progress=1.0)
+    def succeed(
+        self, job_id: str, result: str | None, spent_s: float, *, counted: Sequence[Increment] = ()
+    ) -> bool:
+        """End the job with its result; what else it counts is counted with that."""
+        seconds = round(spent_s, 6)
+        return self.end(job_id, "succeeded", counted=counted, result=result, seconds=seconds, progress=1.0)
 
-    def end(self, job_id: str, status: Status, **changes: Any) -> bool:
+    def end(self, job_id: str, status: Status, *, counted: Sequence[Increment] = (), **changes: Any) -> bool:
         """Move the job to its end and remove its checkpoints."""
-        moved = self._table.move(job_id, status, **changes)
+        moved = self._table.move(job_id, status, counted=counted, **changes)
         if moved:
             self._health.count_end(status, changes.get("error_message"))
             job_watch.ended(status, changes.get("error_code"))
@@ -201,26 +201,26 @@ class JobRunner:
             about=logs.context(),
         )
 
-    async def compute(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run a function in the warm child process; only one call computes at a time."""
-        await self.warm_up()
-        return await self._in_child(function, *args)
-
-    def _take_up(self, job_id: str) -> Job | None:
-        """The job, which runs now; None if it was stopped before."""
-        if not self._table.move(job_id, "running", worker=self.worker):
-            return None
-        return self._table.get(job_id)
+    async def compute(self, function: Callable[..., Any], *args: Any, is_quick: bool = False) -> Any:
+        """Run a function in a warm child process; one call computes at a time, and a quick one beside it."""
+        if is_quick not in self._turns:
+            self._turns[is_quick] = anyio.CapacityLimiter(1)
+        # Any child that is idle takes the call; there is a second one only once both kinds meet.
+        ready = (os.getpid(), self._options.solver, logs.options())
+        self._health.children[is_quick], found = await to_process.run_sync(
+            chunks.call, *ready, function, *args, cancellable=True, limiter=self._turns[is_quick]
+        )
+        return found
 
     async def _solve_at_once(self, job: Job, state: State) -> State:
         """Compute a job without checkpoints; after a crash it begins again, which costs less than they do."""
-        given = self.input_of(job)
-        if job.queue == QUICK:
-            # A thread of this process does, so that it never waits behind a simulation.
+        given, is_quick = self.input_of(job), job.queue == QUICK
+        if is_quick and not job.cost_path_steps:
+            # A closed form never waits behind a simulation: a thread of this process computes it.
             outcome: Outcome = await asyncio.to_thread(chunks.solve_at_once, given)
         else:
             with self._health.busy(job.id), tracing.span("chunk") as span:
-                outcome = await self.compute(chunks.solve_at_once, given)
+                outcome = await self.compute(chunks.solve_at_once, given, is_quick=is_quick)
                 span.set(path_steps=outcome.path_steps, device=outcome.device)
         if outcome.error_code is not None:
             return self.failed(job.id, state, outcome)
@@ -228,9 +228,8 @@ class JobRunner:
         return {**state, "is_over": has_succeeded, "goes_on": has_succeeded}
 
     def _conclude(self, job: Job, outcome: Outcome) -> bool:
-        if job.queue != QUICK:
-            self._measure(outcome)
-        return self.succeed(job.id, outcome.result, outcome.seconds)
+        counted = self._learned(outcome) if job.cost_path_steps else ()
+        return self.succeed(job.id, outcome.result, outcome.seconds, counted=counted)
 
     def _device_of(self, job: Job) -> str:
         """The device that a job computes on: its class must not depend on who takes which shard."""
@@ -238,27 +237,26 @@ class JobRunner:
         return self._options.device if on_card else "cpu"
 
     def _measure(self, outcome: Outcome) -> None:
-        """Count the chunk, and let what it took correct the estimates; no reason for a job to fail."""
+        """Count a chunk, and let what it took correct the estimates; no reason for a job to fail."""
+        try:
+            with self._table.engine.begin() as connection:
+                counters.add(connection, self._learned(outcome))
+        except Exception:
+            logger.exception("a chunk was not counted")
+
+    def _learned(self, outcome: Outcome) -> Sequence[Increment]:
+        """What a chunk is counted as; the time it took corrects the estimates."""
         self._health.count_chunk(outcome.path_steps, outcome.seconds)
         threads = self._options.threads if outcome.device == "cpu" else 1
         try:
-            with self._table.engine.begin() as connection:
-                counters.count_chunk(
-                    connection,
-                    device=self._options.device,
-                    path_steps=outcome.path_steps,
-                    seconds=outcome.seconds,
-                )
             self._calibrations.record(
                 outcome.device, outcome.kind, outcome.predicted_s / threads, outcome.seconds
             )
         except Exception:
             logger.exception("the time of a chunk was not recorded")
-
-    async def _in_child(self, function: Callable[..., Any], *args: Any) -> Any:
-        if self._device is None:
-            self._device = anyio.CapacityLimiter(1)
-        return await to_process.run_sync(function, *args, cancellable=True, limiter=self._device)
+        return counters.of_chunk(
+            device=self._options.device, path_steps=outcome.path_steps, seconds=outcome.seconds
+        )
 
 
 def _is_short(job: Job) -> bool:

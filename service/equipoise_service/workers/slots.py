@@ -89,9 +89,9 @@ class Slots:
         self._thread.join()
 
     def release(self, job_id: str) -> None:
-        """A job has ended, or goes on elsewhere; the next one may start."""
+        """A job has ended, or goes on elsewhere; the next one may start, of many slots once some are free."""
         with self._change:
-            if self._taken.pop(job_id, None) is not None:
+            if self._taken.pop(job_id, None) is not None and self._n_free() >= self.rule.batch:
                 self._has_change = True
                 self._change.notify_all()
 
@@ -103,7 +103,7 @@ class Slots:
             except Exception:
                 logger.exception("taking jobs from %s failed; trying again", ", ".join(self.rule.queues))
                 is_full_of_work, delay_s = False, AFTER_ERROR_S
-            if is_full_of_work and self._n_free() > 0:
+            if is_full_of_work and self._n_free() >= self.rule.batch:
                 continue
             with self._change:
                 # A job may have ended meanwhile: then there is a slot to fill at once.

@@ -199,7 +199,7 @@ class Worker:
 
     def _settle(self) -> None:
         """End the jobs that the engine has ended, or that nobody is left to acknowledge."""
-        jobs = self._table.unsettled(older_than_s=SETTLE_AFTER_S)
+        jobs = self._table.unsettled(older_than_s=SETTLE_AFTER_S, goes_on=self._queue.goes_on)
         states = self._queue.states([job.id for job in jobs])
         for job in jobs:
             state = states[job.id]

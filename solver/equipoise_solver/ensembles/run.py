@@ -161,7 +161,9 @@ def _advance(
             joined, stop = _joined(schedule, first, max(wanted, int(CARD_STEPS / per_unit)))
             units = [joined]
         work = [(plan, schedule, kernels, arrays, each) for each in units]
-        _merge(arrays, scalars, run_all(do_unit, work))
+        # One piece needs no other thread.
+        outcomes = run_all(do_unit, work) if len(work) > 1 else map(do_unit, work)
+        _merge(arrays, scalars, outcomes)
         scalars["unit"] = stop
         if stop == schedule.first_unit(unit.shard + 1):
             close_shard(arrays, scalars, unit.shard)
