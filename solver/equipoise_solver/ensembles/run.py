@@ -2,13 +2,13 @@
 
 The result of a piece depends on the plan and on its own paths only; the pieces of a shard merge from left to
 right in their fixed order, and shards as `shards` says, so any threads, budgets, chunks, restarts and parts
-give the same bits. When all is done, some paths run again at twice the step, which tells the bias of the
-step: see `pilot`. The first part does so, as these paths are its own.
+give the same bits. At the end some paths run again at twice the step, which tells the bias of the step: see
+`pilot`. The first part does so, as these paths are its own.
 """
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from equipoise_solver.ensembles.units import (
     N_PASSAGE_BINS,
     N_PATH_MEANS,
     Arrays,
+    Kernels,
     Outcome,
     aligned_copy,
     do_unit,
@@ -83,13 +84,64 @@ def advance(
     its = {name.removeprefix(PILOT): a for name, a in arrays.items() if name.startswith(PILOT)}
     scalars: Scalars = {**checkpoint.scalars, "lost": list(checkpoint.scalars["lost"])}
     pilot = _pilot_in(plan, scalars)
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        run_all = pool.map if threads > 1 else map
-        done = _advance(plan, own, scalars, budget, threads, run_all, device)
-        if pilot is not None and done < budget:
+    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool, ThreadPoolExecutor(1) as beside:
+        crew = _Crew(threads, pool.map if threads > 1 else map, device)
+        begun: list[Future[None]] = []
+
+        def run_pilot(second: EnsemblePlan, budget: float) -> None:
             scalars["pilot"] = {**scalars["pilot"], "lost": list(scalars["pilot"]["lost"])}
-            _advance(pilot, its, scalars["pilot"], budget - done, threads, run_all, device)
+            _advance(second, its, scalars["pilot"], budget, crew)
+
+        def at_last() -> None:
+            # Its small pieces fill the gap where threads wait for the end of the last row.
+            if pilot is not None and crew.looks_ahead and budget >= to_do:
+                begun.append(beside.submit(run_pilot, pilot, budget))
+
+        to_do = sum(work - done for done, work, _ in _shares(plan, scalars))
+        done = _advance(plan, own, scalars, budget, crew, at_last)
+        if begun:
+            begun[0].result()
+        elif pilot is not None and done < budget:
+            run_pilot(pilot, budget - done)
     return checkpoint_of(plan, {**own, **{PILOT + name: a for name, a in its.items()}}, scalars)
+
+
+@dataclass(frozen=True)
+class _Crew:
+    """Who does pieces of work.
+
+    Attributes:
+        threads: how many threads.
+        run_all: does pieces with them; what comes of each, in order.
+        device: "cpu", or a card "cuda:N".
+    """
+
+    threads: int
+    run_all: Callable[..., Iterable[Outcome]]
+    device: str
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether threads take pieces of what comes next while others end."""
+        return self.threads > 1 and self.device == CPU
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Pieces that are under way together.
+
+    Attributes:
+        shard: their shard, and its arrays.
+        stop: the piece after the last.
+        outcomes: what comes of them, in order.
+        work: path-steps expected of them.
+    """
+
+    shard: int
+    arrays: Arrays
+    stop: int
+    outcomes: Iterable[Outcome]
+    work: float
 
 
 def _pilot_in(plan: EnsemblePlan, scalars: Scalars) -> EnsemblePlan | None:
@@ -134,41 +186,51 @@ def _advance(
     arrays: Arrays,
     scalars: Scalars,
     budget: float,
-    threads: int,
-    run_all: Callable[..., Iterable[Outcome]],
-    device: str,
+    crew: _Crew,
+    at_last: Callable[[], None] = lambda: None,
 ) -> float:
-    """Do pieces of one run, changing its state, and return the path-steps done; 0 if nothing was left."""
+    """Do pieces of one run, changing its state.
+
+    Args:
+        plan: plan of the run.
+        arrays: its arrays, which change.
+        scalars: its numbers, which change.
+        budget: path-steps to do.
+        crew: who does them.
+        at_last: is called once the last pieces are under way.
+
+    Returns:
+        the path-steps done; 0 if nothing was left.
+    """
     schedule = schedule_of(plan)
     start = scalars["path_steps"]
     _, end = units_of(schedule, scalars["part"])
     if scalars["unit"] >= end:
         return 0.0
-    kernels = replace(kernels_of(plan), on_card=on_card(device, plan))
-    per_unit = max(1.0, plan.path_steps / schedule.n_units)
-    while scalars["unit"] < end:
-        first = scalars["unit"]
-        unit = schedule.unit(first)
-        if unit.samples[0] == 0 and unit.blocks[0] == 0:
-            arrays |= start_shard(plan, schedule, unit.shard)
-        # As many pieces for each thread: one alone would leave the others idle.
-        share = int((start + budget - scalars["path_steps"]) / per_unit / threads)
-        wanted = threads * max(1, share)
-        if kernels.on_card is None:
-            stop = min(schedule.row_end(first), schedule.n_units, first + wanted)
-            units = [schedule.unit(i) for i in range(first, stop)]
-        else:
-            joined, stop = _joined(schedule, first, max(wanted, int(CARD_STEPS / per_unit)))
-            units = [joined]
-        work = [(plan, schedule, kernels, arrays, each) for each in units]
-        # One piece needs no other thread.
-        outcomes = run_all(do_unit, work) if len(work) > 1 else map(do_unit, work)
-        _merge(arrays, scalars, outcomes)
-        scalars["unit"] = stop
-        if stop == schedule.first_unit(unit.shard + 1):
-            close_shard(arrays, scalars, unit.shard)
-        if scalars["path_steps"] - start >= budget:
+    kernels = replace(kernels_of(plan), on_card=on_card(crew.device, plan))
+
+    def begin_row(first: int, held: Arrays, left: float) -> _Row:
+        row = _begin_row(plan, schedule, kernels, crew, first=first, held=held, budget=left)
+        if row.stop >= end:
+            at_last()
+        return row
+
+    row = begin_row(scalars["unit"], arrays, budget)
+    while True:
+        left = start + budget - scalars["path_steps"] - row.work
+        is_whole = row.stop == schedule.first_unit(row.shard + 1)
+        # Shards need nothing from each other: no thread waits for the end of one to begin the next.
+        ahead = row.stop < end and is_whole and left > 0 and crew.looks_ahead
+        following = begin_row(row.stop, {}, left) if ahead else None
+        _merge(arrays, scalars, row.outcomes)
+        arrays |= row.arrays
+        scalars["unit"] = row.stop
+        if is_whole:
+            close_shard(arrays, scalars, row.shard)
+        left = start + budget - scalars["path_steps"]
+        if following is None and (row.stop >= end or left <= 0):
             break
+        row = following or begin_row(row.stop, arrays, left)
     if scalars["unit"] >= end:
         kept = ("shard_state",) if end == schedule.n_units else ()
         for name in [name for name in arrays if name.startswith("shard_") and name not in kept]:
@@ -176,6 +238,46 @@ def _advance(
         if scalars["part"] is None:
             fold_spans(arrays, scalars)
     return max(1.0, float(scalars["path_steps"] - start))
+
+
+def _begin_row(
+    plan: EnsemblePlan,
+    schedule: Schedule,
+    kernels: Kernels,
+    crew: _Crew,
+    *,
+    first: int,
+    held: Arrays,
+    budget: float,
+) -> _Row:
+    """Begin with pieces of work from number `first` on, of one shard, about as many as the budget allows.
+
+    Args:
+        plan: plan of the run.
+        schedule: its schedule.
+        kernels: its kernels.
+        crew: who does the work.
+        first: number of the first piece.
+        held: arrays of the shard, if an earlier piece has begun it.
+        budget: path-steps to do.
+    """
+    unit = schedule.unit(first)
+    if unit.samples[0] == 0 and unit.blocks[0] == 0:
+        held = start_shard(plan, schedule, unit.shard)
+    held = {name: array for name, array in held.items() if name.startswith("shard_")}
+    per_unit = max(1.0, plan.path_steps / schedule.n_units)
+    # As many pieces for each thread: one alone would leave the others idle.
+    wanted = crew.threads * max(1, int(budget / per_unit / crew.threads))
+    if kernels.on_card is None:
+        stop = min(schedule.row_end(first), schedule.n_units, first + wanted)
+        units = [schedule.unit(i) for i in range(first, stop)]
+    else:
+        joined, stop = _joined(schedule, first, max(wanted, int(CARD_STEPS / per_unit)))
+        units = [joined]
+    work = [(plan, schedule, kernels, held, each) for each in units]
+    # One piece needs no other thread.
+    outcomes = crew.run_all(do_unit, work) if len(work) > 1 else map(do_unit, work)
+    return _Row(unit.shard, held, stop, outcomes, per_unit * (stop - first))
 
 
 def _joined(schedule: Schedule, first: int, wanted: int) -> tuple[Unit, int]:
@@ -203,14 +305,19 @@ def checkpoint_of(plan: EnsemblePlan, arrays: Arrays, scalars: Scalars) -> Check
         "n_absorbed": scalars["n_absorbed"],
         "path_steps": scalars["path_steps"],
     }
-    pilot = _pilot_in(plan, scalars)
-    runs = [(plan, scalars)] if pilot is None else [(plan, scalars), (pilot, scalars["pilot"])]
-    shares = [_share(run, state) for run, state in runs]
+    shares = _shares(plan, scalars)
     is_done = all(left == 0 for _, _, left in shares)
     fraction = sum(done for done, _, _ in shares) / sum(work for _, work, _ in shares)
     return Checkpoint(
         fraction=1.0 if is_done else min(fraction, 1 - 1e-9), arrays=arrays, scalars=scalars, live=live
     )
+
+
+def _shares(plan: EnsemblePlan, scalars: Scalars) -> list[tuple[float, float, int]]:
+    """Path-steps of each run, done and in all, and the pieces that are left."""
+    pilot = _pilot_in(plan, scalars)
+    runs = [(plan, scalars)] if pilot is None else [(plan, scalars), (pilot, scalars["pilot"])]
+    return [_share(run, state) for run, state in runs]
 
 
 def _share(plan: EnsemblePlan, scalars: Scalars) -> tuple[float, float, int]:
