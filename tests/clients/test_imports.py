@@ -41,15 +41,17 @@ def test_the_import_is_quick_and_light() -> None:
     assert best < LIMIT_S
 
 
-WITHOUT_TORCH = """
+WITHOUT_THEM = """
 import sys
 import equipoise_solver.solving
 import equipoise_service.http.app, equipoise_service.workers.chunks, equipoise_service.workers.worker
 from equipoise_solver import solve
 law = {"model": {"kind": "diagonal"}, "data": {"kind": "gaussian"}}
 solve({"task": "stationary", "temperature": 0.1} | law)
+assert "numba" not in sys.modules
 steps = {"dynamics": {"kind": "gd", "learning_rate": 0.1}, "n_steps": 2, "n_paths": 2}
 solve({"task": "simulate"} | steps | law)
+assert "numba" in sys.modules
 assert "torch" not in sys.modules
 solve({"task": "symmetries", "model": {"kind": "linear", "widths": [1, 1, 1]}})
 assert "torch" in sys.modules
@@ -57,9 +59,9 @@ assert "torch" in sys.modules
 
 
 @pytest.mark.slow
-def test_torch_is_imported_for_networks_alone() -> None:
-    """The service starts, and solves what is not about networks, without torch."""
-    subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True, timeout=120)
+def test_torch_and_numba_are_imported_where_they_compute() -> None:
+    """The service starts, and solves closed forms, without numba, and all but networks without torch."""
+    subprocess.run([sys.executable, "-c", WITHOUT_THEM], check=True, timeout=120)
 
 
 @pytest.mark.slow

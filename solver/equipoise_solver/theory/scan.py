@@ -18,7 +18,6 @@ from equipoise_solver.theory.extrema import highest_maximum
 from equipoise_solver.theory.integrals import size_moments
 from equipoise_solver.theory.moments import DataMoments
 from equipoise_solver.theory.phases import law_of
-from equipoise_solver.theory.two_layer_scan import two_layer_moments
 
 # Points integrated together: enough to amortise numpy's calls, few enough for panels to stay in the cache.
 _CHUNK = 64
@@ -138,6 +137,8 @@ def _learned(c: Coefficients) -> tuple[Array, Array, Array]:
     """Mean, variance and mode of densities on the sector v > 0, shape (n,) each."""
     numbers = np.full((3, c.size), np.nan)
     if c.depth == 1:
+        from equipoise_solver.theory.two_layer_scan import two_layer_moments  # Compiled only when needed.
+
         numbers[0], numbers[1] = two_layer_moments(c)
         numbers[2] = closed_forms.two_layer_mode(c)
     left = np.flatnonzero(np.isnan(numbers[0]))
