@@ -207,6 +207,8 @@ def _let_go() -> None:
 
 def _solve_at_once(job: JobInput) -> Outcome:
     start = time.perf_counter()
+    # A longer job may go on in another process and never ask for what it left here.
+    _last.clear()
     work, device = _work(job)
     state = work.begin()
     while not state.is_done:
