@@ -73,6 +73,60 @@ def observe(code: Any, v: Any, norm: Any, imbalance: Any, anchor: Any, scene: An
 
 
 @inlined
+def _observe_all(code: Any, shown: Any, anchor: Any, scene: Any, values: Any) -> None:
+    """The observable of that code of each lane."""
+    for j in range(LANES):
+        values[j] = observe(code, shown[0, j], shown[1, j], shown[2, j], anchor[j], scene)
+
+
+@inlined
+def _observe_lanes(code: Any, shown: Any, anchor: Any, scene: Any, values: Any) -> None:
+    """The observable of each lane: a loop for each code, which is known in it, so that it fills vectors."""
+    if code == VALUE:
+        _observe_all(VALUE, shown, anchor, scene, values)
+    elif code == LOSS:
+        _observe_all(LOSS, shown, anchor, scene, values)
+    elif code == EXCESS_LOSS:
+        _observe_all(EXCESS_LOSS, shown, anchor, scene, values)
+    elif code == IMBALANCE:
+        _observe_all(IMBALANCE, shown, anchor, scene, values)
+    elif code == NOISE:
+        _observe_all(NOISE, shown, anchor, scene, values)
+    elif code == SIGN:
+        _observe_all(SIGN, shown, anchor, scene, values)
+    elif code == NORM:
+        _observe_all(NORM, shown, anchor, scene, values)
+    else:
+        _observe_all(AUTOCORRELATION, shown, anchor, scene, values)
+
+
+@inlined
+def _sum_across(values: Any, centre: Any, is_square: Any, parts: Any) -> Any:
+    """Sum of values - centre, or of their squares, in ACROSS partial sums."""
+    for i in range(ACROSS):
+        parts[i] = 0.0
+    for j in range(0, LANES, ACROSS):
+        for i in range(ACROSS):
+            off = values[j + i] - centre
+            parts[i] += off * off if is_square else off
+    total = 0.0
+    for i in range(ACROSS):
+        total += parts[i]
+    return total
+
+
+@inlined
+def _fill_gaps(values: Any, filling: Any) -> Any:
+    """Put a number in place of those that are not finite; how many are."""
+    n = 0.0
+    for j in range(LANES):
+        is_there = abs(values[j]) < np.inf
+        n += 1.0 if is_there else 0.0
+        values[j] = values[j] if is_there else filling
+    return n
+
+
+@inlined
 def record(
     shown: Any,
     anchor: Any,
@@ -90,36 +144,22 @@ def record(
     Lanes that are not finite are left out; `values` (LANES,) is overwritten; anchor (LANES,): v at the end of
     burn-in, NaN before it.
     """
-    parts = np.empty((3, ACROSS))
+    parts = np.empty(ACROSS)
     for k in range(codes.shape[0]):
-        code = codes[k]
-        for j in range(LANES):
-            values[j] = observe(code, shown[0, j], shown[1, j], shown[2, j], anchor[j], scene)
-        for i in range(ACROSS):
-            parts[0, i] = 0.0
-            parts[1, i] = 0.0
-            parts[2, i] = 0.0
-        for j in range(0, LANES, ACROSS):
-            for i in range(ACROSS):
-                x = values[j + i]
-                there = abs(x) < np.inf
-                parts[0, i] += 1.0 if there else 0.0
-                parts[1, i] += x if there else 0.0
-        n, total = 0.0, 0.0
-        for i in range(ACROSS):
-            n += parts[0, i]
-            total += parts[1, i]
+        _observe_lanes(codes[k], shown, anchor, scene, values)
+        n = np.float64(LANES)
+        total = _sum_across(values, 0.0, False, parts)
+        is_whole = abs(total) < np.inf
+        if not is_whole:
+            n = _fill_gaps(values, 0.0)
+            total = _sum_across(values, 0.0, False, parts)
         centre = total / n if n > 0.0 else 0.0
-        for j in range(0, LANES, ACROSS):
-            for i in range(ACROSS):
-                off = values[j + i] - centre
-                parts[2, i] += off * off if abs(values[j + i]) < np.inf else 0.0
-        spread = 0.0
-        for i in range(ACROSS):
-            spread += parts[2, i]
+        if not is_whole:
+            _observe_lanes(codes[k], shown, anchor, scene, values)
+            _fill_gaps(values, centre)
         count[b, k, place] = n
         mean[b, k, place] = centre
-        squares[b, k, place] = spread
+        squares[b, k, place] = _sum_across(values, centre, True, parts)
 
 
 def _record_samples(
