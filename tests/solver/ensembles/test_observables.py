@@ -52,10 +52,9 @@ def test_means_of_blocks_are_those_of_the_paths_that_are_there(name: str, shown:
     means = record_samples(shown, (name,), SCENE, anchors=anchors.copy(), anchor_place=-1)
     for b in range(N_BLOCKS):
         for i in range(N_SAMPLES):
-            lanes = range(b * LANES, (b + 1) * LANES)
-            values = [
-                defined(name, *map(float, shown[:, i, j]), float(anchors[b, j - b * LANES])) for j in lanes
-            ]
+            v, norm, imbalance = shown[:, i, b * LANES : (b + 1) * LANES].tolist()
+            lanes = zip(v, norm, imbalance, anchors[b].tolist(), strict=True)
+            values = [defined(name, *lane) for lane in lanes]
             kept = [value for value in values if math.isfinite(value)]
             centre = math.fsum(kept) / len(kept) if kept else 0.0
             assert means.count[b, 0, i] == len(kept)
