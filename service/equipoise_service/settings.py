@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     max_unfinished_jobs_per_user: Annotated[int, Field(ge=1)] = 2_000
     """Most jobs of one user queued or running at a time."""
     max_running_jobs_per_user: Annotated[int, Field(ge=1)] | None = None
-    """Most jobs of one user running at a time on one kind of device; default: no such cap."""
+    """Most jobs of one user running at a time on one kind of device, but for quick ones; default: none."""
     max_requests_per_second: Annotated[float, Field(gt=0)] = 200.0
     """Requests of one user that each API process answers in the long run, [1/s]."""
     max_request_burst: Annotated[int, Field(ge=1)] = 1_000

@@ -99,6 +99,17 @@ def test_a_slow_first_chunk_hardly_counts(database: sa.Engine) -> None:
     assert factor(database) < 1.6
 
 
+def test_the_first_chunk_of_each_process_hardly_counts(database: sa.Engine) -> None:
+    """A second process that loads its kernels for a second does not make milliseconds into seconds."""
+    calibrations = Calibrations(database)
+    for process in (1, 1, 1, 1, 2):
+        took_s = 100.0 if process == 2 else 1.0
+        calibrations.record("cpu", KIND, 1.0, took_s, process=process)
+    weight = 3 + FIRST_WEIGHT
+    expected = math.exp(math.log(2) * FIRST_WEIGHT / (weight + FIRST_WEIGHT))
+    assert factor(database) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("outlier", [1000.0, 1e-3])
 def test_one_outlier_moves_a_settled_factor_by_some_percent(database: sa.Engine, outlier: float) -> None:
     """After many good measurements one that is off by 1000 changes the factor by less than 4 percent."""

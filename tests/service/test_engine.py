@@ -14,13 +14,14 @@ import pytest
 import sqlalchemy as sa
 from tests.service import fake_solver
 from tests.service.asgi_client import AppClient, started
-from tests.service.fake_solver import BREAKS, CRASHES, HANGS, REFUSES, simulate_spec
+from tests.service.fake_solver import BREAKS, CRASHES, HANGS, REFUSES, SLOW, simulate_spec
 from tests.service.workers import FINAL, Bench, freeze, worker_process, working
 from tests.support.servers import descendants, wait_until, wait_until_gone
 
 from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
 from equipoise_service.storage.store import Store
+from equipoise_service.workers.chunks import LONGEST_AT_ONCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -137,6 +138,19 @@ def test_a_quick_simulation_waits_for_no_long_one(bench: Bench, engine_settings:
         bench.cancel(long)
         assert bench.ended(long).status == "cancelled"
         assert bench.ended(bench.put(simulate_spec(seed=13))).status == "succeeded"
+
+
+def test_what_is_longer_than_expected_goes_on_in_chunks(
+    bench: Bench, engine_settings: Settings
+) -> None:
+    """What was to take milliseconds and takes seconds gets checkpoints, and leaves its turn to others."""
+    spec = simulate_spec(seed=SLOW + 1, n_steps=int(1.2e6 * LONGEST_AT_ONCE_S))
+    with working(engine_settings):
+        long = bench.put(spec, queue="quick", cost_seconds=0.01, cost_path_steps=1e6)
+        ended = bench.ended(long)
+        assert (ended.status, ended.progress) == ("succeeded", 1.0)
+        steps = recorded_steps(bench, long)
+    assert (steps[:2], steps[-1]) == (["begin", "advance"], "publish")
 
 
 def test_only_jobs_that_do_not_go_on_are_settled(bench: Bench) -> None:

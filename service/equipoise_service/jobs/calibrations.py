@@ -91,13 +91,15 @@ class Calibrations:
     def __init__(self, engine: sa.Engine, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._clock = clock
-        self._begun: set[tuple[str, str]] = set()
+        self._begun: set[tuple[int, str, str]] = set()
         # By key: the weight of what is not yet written, and the sum of logarithms, each times its weight.
         self._unwritten: dict[tuple[str, str], tuple[float, float]] = {}
         self._lock = threading.Lock()
         self._kept: tuple[float, dict[tuple[str, str], Factor]] | None = None
 
-    def record(self, device: str, kind: str, predicted_s: float, measured_s: float) -> None:
+    def record(
+        self, device: str, kind: str, predicted_s: float, measured_s: float, *, process: int = 0
+    ) -> None:
         """Take in how long a chunk of work took.
 
         What cannot be compared (no prior estimate, no time at all) is left out.
@@ -108,14 +110,15 @@ class Calibrations:
             predicted_s: prior estimate of the chunk: `Cost.seconds` times the share of the work that it did,
                 divided by the threads that did it (1 on a card), [s].
             measured_s: wall-clock time that it took, [s].
+            process: id of the process that computed it: each compiles, or loads, its kernels first.
         """
         if not (kind and 0 < predicted_s < math.inf and 0 < measured_s < math.inf):
             return
         key = (device_class(device), kind[:64])
         weight = min(1.0, measured_s / FULL_WEIGHT_S)
         with self._lock:
-            if key not in self._begun:
-                self._begun.add(key)
+            if (process, *key) not in self._begun:
+                self._begun.add((process, *key))
                 weight *= FIRST_WEIGHT
             so_far = self._unwritten.pop(key, (0.0, 0.0))
             total = so_far[1] + weight * math.log(measured_s / predicted_s)

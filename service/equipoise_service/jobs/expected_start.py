@@ -124,7 +124,7 @@ def outlook(
     n_running = sum(line.n_running for line in held)
     waits_s = 0.0
     if n_running + n_ahead >= slots:
-        waits_s = (seconds + sum(line.running_s for line in held)) / slots
+        waits_s = (seconds + sum(line.running_s for line in held)) / fleet.workers(queue)
     own = own_lines[user]
     if most_running is not None and own.n_running + rank.n_before >= most_running:
         waits_s = max(waits_s, (own.running_s + rank.before_s) / min(most_running, slots))

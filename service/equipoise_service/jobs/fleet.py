@@ -41,6 +41,10 @@ class Fleet:
         """Jobs of a queue that may run at a time."""
         return sum(_SLOTS[queue] for post in self.posts if queue in post.queues)
 
+    def workers(self, queue: str) -> int:
+        """Workers that take jobs of a queue; of quick jobs, too, each computes one at a time."""
+        return sum(queue in post.queues for post in self.posts)
+
     def serves(self, queue: str) -> bool:
         """Whether some worker takes jobs of a queue, and can compute them."""
         return any(queue in post.queues and (queue != GPU or post.device == "gpu") for post in self.posts)

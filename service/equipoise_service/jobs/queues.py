@@ -30,7 +30,7 @@ class SlotRule:
     @property
     def batch(self) -> int:
         """Slots that are to be free before they are filled without waiting for the next look."""
-        return max(1, self.slots // 4)
+        return max(1, min(4, self.slots // 4))
 
     @property
     def is_device(self) -> bool:

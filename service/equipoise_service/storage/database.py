@@ -51,8 +51,8 @@ class _TurnTaker(sqlite3.Connection):
 
     def wait_for_turn(self) -> None:
         """Wait until no other connection of this process is in a transaction that writes."""
-        if not self._has_turn:
-            # Without it the next statement waits as SQLite does, and says so in the end.
+        if not (self._has_turn or self.in_transaction):
+            # Who does not get it waits as SQLite does, and fails after as long again.
             self._has_turn = self._turn.acquire(timeout=_BUSY_S)
 
     def commit(self) -> None:

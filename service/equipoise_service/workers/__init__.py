@@ -1,1 +1,1 @@
-"""Worker processes: slots, the steps of a job, the computing child, signs of life, their supervisor."""
+"""Worker processes: slots, the steps of a job, the computing children, signs of life, their supervisor."""

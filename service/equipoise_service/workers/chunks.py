@@ -23,6 +23,10 @@ from equipoise_service.workers.processes import die_with_parent
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.errors import UnsupportedCombinationError
 
+# Of a job that is computed at once, this much is done between two looks at the clock, [path-steps].
+_AT_ONCE = 10**7
+LONGEST_AT_ONCE_S = 2.0
+"""After so long, a job that was expected to take less than 0.1 s goes on as others do, [s]."""
 SOLVER = "equipoise_solver.solving:prepare"
 """Where `prepare` is found, as module:function."""
 
@@ -77,6 +81,7 @@ class Outcome:
         kind: what kind of work it was, as estimates are calibrated; "" if unknown.
         path_steps: path-steps computed.
         predicted_s: prior estimate of the seconds on one thread, [s].
+        process: id of the process that computed.
         is_done: whether nothing is left to advance.
         result: SHA-256 of the result's bytes, once there is one.
         error_code: code of the refusal, if the spec was refused.
@@ -92,6 +97,7 @@ class Outcome:
     kind: str = ""
     path_steps: float = 0.0
     predicted_s: float = 0.0
+    process: int = field(default_factory=os.getpid)
     is_done: bool = False
     result: str | None = None
     error_code: str | None = None
@@ -141,7 +147,7 @@ def merge(job: JobInput, checkpoints: tuple[str, ...]) -> Outcome:
 
 
 def solve_at_once(job: JobInput) -> Outcome:
-    """Compute a small job from beginning to end, without checkpoints."""
+    """Compute a small job from beginning to end, without checkpoints; give up what turns out to be long."""
     return _guarded(job, lambda: _solve_at_once(job))
 
 
@@ -212,7 +218,9 @@ def _solve_at_once(job: JobInput) -> Outcome:
     work, device = _work(job)
     state = work.begin()
     while not state.is_done:
-        state = work.advance(state, 10**9, threads=job.threads)
+        if time.perf_counter() - start > LONGEST_AT_ONCE_S:
+            return Outcome(seconds=time.perf_counter() - start, device=device)
+        state = work.advance(state, _AT_ONCE, threads=job.threads)
     outcome = _publish(job, work.finish(state), start)
     return replace(
         outcome,

@@ -213,7 +213,10 @@ class JobRunner:
         return found
 
     async def _solve_at_once(self, job: Job, state: State) -> State:
-        """Compute a job without checkpoints; after a crash it begins again, which costs less than they do."""
+        """Compute a job without checkpoints; after a crash it begins again, which costs less than they do.
+
+        One that takes far longer than was expected begins again as well, and goes on with checkpoints.
+        """
         given, is_quick = self.input_of(job), job.queue == QUICK
         if is_quick and not job.cost_path_steps:
             # A closed form never waits behind a simulation: a thread of this process computes it.
@@ -224,11 +227,15 @@ class JobRunner:
                 span.set(path_steps=outcome.path_steps, device=outcome.device)
         if outcome.error_code is not None:
             return self.failed(job.id, state, outcome)
+        if not outcome.is_done:
+            logger.info("the job takes longer than was expected: it goes on in chunks")
+            return state
         has_succeeded = await asyncio.to_thread(self._conclude, job, outcome)
         return {**state, "is_over": has_succeeded, "goes_on": has_succeeded}
 
     def _conclude(self, job: Job, outcome: Outcome) -> bool:
-        counted = self._learned(outcome) if job.cost_path_steps else ()
+        # Estimates are those of what a computing process does.
+        counted = self._learned(outcome) if job.queue != QUICK or job.cost_path_steps else ()
         return self.succeed(job.id, outcome.result, outcome.seconds, counted=counted)
 
     def _device_of(self, job: Job) -> str:
@@ -238,9 +245,10 @@ class JobRunner:
 
     def _measure(self, outcome: Outcome) -> None:
         """Count a chunk, and let what it took correct the estimates; no reason for a job to fail."""
+        counted = self._learned(outcome)
         try:
             with self._table.engine.begin() as connection:
-                counters.add(connection, self._learned(outcome))
+                counters.add(connection, counted)
         except Exception:
             logger.exception("a chunk was not counted")
 
@@ -250,7 +258,11 @@ class JobRunner:
         threads = self._options.threads if outcome.device == "cpu" else 1
         try:
             self._calibrations.record(
-                outcome.device, outcome.kind, outcome.predicted_s / threads, outcome.seconds
+                outcome.device,
+                outcome.kind,
+                outcome.predicted_s / threads,
+                outcome.seconds,
+                process=outcome.process,
             )
         except Exception:
             logger.exception("the time of a chunk was not recorded")

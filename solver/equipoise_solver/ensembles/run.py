@@ -6,9 +6,10 @@ give the same bits. At the end some paths run again at twice the step, which tel
 `pilot`. The first part does so, as these paths are its own.
 """
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -98,11 +99,16 @@ def advance(
                 begun.append(beside.submit(run_pilot, pilot, budget))
 
         to_do = sum(work - done for done, work, _ in _shares(plan, scalars))
-        done = _advance(plan, own, scalars, budget, crew, at_last)
-        if begun:
-            begun[0].result()
-        elif pilot is not None and done < budget:
-            run_pilot(pilot, budget - done)
+        try:
+            done = _advance(plan, own, scalars, budget, crew, at_last)
+            if begun:
+                begun[0].result()
+            elif pilot is not None and done < budget:
+                run_pilot(pilot, budget - done)
+        except BaseException:
+            crew.is_over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return checkpoint_of(plan, {**own, **{PILOT + name: a for name, a in its.items()}}, scalars)
 
 
@@ -114,11 +120,13 @@ class _Crew:
         threads: how many threads.
         run_all: does pieces with them; what comes of each, in order.
         device: "cpu", or a card "cuda:N".
+        is_over: set when the run is given up, so that nobody begins more.
     """
 
     threads: int
     run_all: Callable[..., Iterable[Outcome]]
     device: str
+    is_over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def looks_ahead(self) -> bool:
@@ -228,7 +236,7 @@ def _advance(
         if is_whole:
             close_shard(arrays, scalars, row.shard)
         left = start + budget - scalars["path_steps"]
-        if following is None and (row.stop >= end or left <= 0):
+        if crew.is_over.is_set() or (following is None and (row.stop >= end or left <= 0)):
             break
         row = following or begin_row(row.stop, arrays, left)
     if scalars["unit"] >= end:
