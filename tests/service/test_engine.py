@@ -140,9 +140,7 @@ def test_a_quick_simulation_waits_for_no_long_one(bench: Bench, engine_settings:
         assert bench.ended(bench.put(simulate_spec(seed=13))).status == "succeeded"
 
 
-def test_what_is_longer_than_expected_goes_on_in_chunks(
-    bench: Bench, engine_settings: Settings
-) -> None:
+def test_what_is_longer_than_expected_goes_on_in_chunks(bench: Bench, engine_settings: Settings) -> None:
     """What was to take milliseconds and takes seconds gets checkpoints, and leaves its turn to others."""
     spec = simulate_spec(seed=SLOW + 1, n_steps=int(1.2e6 * LONGEST_AT_ONCE_S))
     with working(engine_settings):
