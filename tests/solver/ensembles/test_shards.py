@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,13 @@ from equipoise_solver.ensembles import (
     finish,
     merge,
     n_shards,
+    schedule,
 )
+from equipoise_solver.ensembles import run as engine
 from equipoise_solver.ensembles.accumulators import Means, merge_blocks
+from equipoise_solver.ensembles.pilot import pilot_of
 from equipoise_solver.ensembles.shards import MERGED, Span, fold_spans, settled, spans_in, stored_spans
+from equipoise_solver.ensembles.units import do_unit
 from equipoise_solver.errors import InvalidModelError
 
 PAIRS = GaussianPairs(1.1, 0.8, 1.2)
@@ -249,3 +254,29 @@ def test_plans_are_told_apart_by_their_fingerprint() -> None:
     assert len({plan.fingerprint for plan in plans}) == len(plans)
     assert plan_of("sgd").fingerprint == plans[0].fingerprint
     assert plan_of("sgd", data=SamplePairs(SAMPLES.x, SAMPLES.y)).fingerprint == plans[4].fingerprint
+
+
+@pytest.mark.parametrize(("name", "n_paths"), [("five shards", 4 * 65536 + 300), ("second run", 600)])
+def test_a_run_that_is_given_up_begins_no_more(
+    name: str, n_paths: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the next shard nor the second run, which are under way beside, goes on after an interrupt."""
+    monkeypatch.setattr(schedule, "UNIT_WORK", 100)
+    plan, done = plan_of(name, n_paths=n_paths), []
+
+    def slowly(work: Any) -> Any:
+        done.append(work)
+        time.sleep(0.002 if len(done) < n_first else 0.05)
+        return do_unit(work)
+
+    def break_off(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    runs = [plan, pilot_of(plan)]
+    schedules = [schedule.schedule_of(each) for each in runs if each is not None]
+    n_first, n_all = schedules[0].first_unit(1), sum(each.n_units for each in schedules)
+    monkeypatch.setattr(engine, "do_unit", slowly)
+    monkeypatch.setattr(engine, "close_shard", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        advance(plan, begin(plan), budget=1e18, threads=2)
+    assert n_first <= len(done) < min(n_all, n_first + 8)
