@@ -17,7 +17,7 @@ from tests.chaos.stage import Stage
 from tests.chaos.users import Outcome
 from tests.e2e.jobs import FINAL
 
-from equipoise_service.jobs.engine import JobQueue
+from equipoise_service.jobs.engine_queue import JobQueue
 from equipoise_service.settings import Settings
 from equipoise_service.storage.database import connect
 from equipoise_service.storage.garbage import DAY_S, Limits

@@ -1,4 +1,4 @@
-"""The database's clocks, whatever library Python was built with."""
+"""The database: its clocks, whatever library Python was built with, its locks, and whose turn it is."""
 
 import time
 from collections.abc import Callable

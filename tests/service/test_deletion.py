@@ -12,7 +12,7 @@ from tests.service.fake_solver import simulate_spec
 from tests.service.workers import Bench
 
 from equipoise_service.errors import ConflictError, NotFoundError, OverloadedError
-from equipoise_service.jobs.engine import JobQueue
+from equipoise_service.jobs.engine_queue import JobQueue
 from equipoise_service.jobs.job_service import JobService
 from equipoise_service.jobs.job_table import Job, JobTable
 from equipoise_service.jobs.submissions import Submission

@@ -21,6 +21,7 @@ from tests.support.servers import descendants, wait_until, wait_until_gone
 from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
 from equipoise_service.storage.store import Store
+from equipoise_service.storage.tables import calibrations
 from equipoise_service.workers.chunks import LONGEST_AT_ONCE_S
 
 pytestmark = pytest.mark.slow
@@ -149,6 +150,21 @@ def test_what_is_longer_than_expected_goes_on_in_chunks(bench: Bench, engine_set
         assert (ended.status, ended.progress) == ("succeeded", 1.0)
         steps = recorded_steps(bench, long)
     assert (steps[:2], steps[-1]) == (["begin", "advance"], "publish")
+
+
+def test_what_a_computing_process_does_corrects_estimates(bench: Bench, engine_settings: Settings) -> None:
+    """Short jobs do so on every queue; closed forms, which a thread computes, do not."""
+    spec = partial(simulate_spec, n_steps=11 * 10**5)
+
+    def measured() -> list[str]:
+        with bench.database.connect() as connection:
+            return list(connection.scalars(sa.select(calibrations.c.kind)))
+
+    with working(engine_settings):
+        bench.ended(bench.put(spec(seed=SLOW + 1), queue="quick", cost_seconds=0.01, cost_path_steps=0.0))
+        assert measured() == []
+        bench.ended(bench.put(spec(seed=SLOW + 2), queue="cpu", cost_seconds=0.01))
+        assert measured() == ["fake"]
 
 
 def test_only_jobs_that_do_not_go_on_are_settled(bench: Bench) -> None:

@@ -94,6 +94,16 @@ def test_slots_share_the_work_that_goes_before() -> None:
     assert expected_s(lines, CPU, "u", Fleet(ONE_CPU.posts * 2), rank=rank) == 65.0
 
 
+def test_quick_jobs_share_workers_not_slots() -> None:
+    """A worker has many slots for them and computes one at a time; while slots are free one starts now."""
+    lines = {QUICK: {"u": Line(1001, 50.05, 1.0, 16, 0.8)}}
+    assert expected_s(lines, QUICK, "u", rank=Rank(1000, 50.0)) == pytest.approx(50.8)
+    assert expected_s(lines, QUICK, "u", Fleet(ONE_CPU.posts * 2), rank=Rank(1000, 50.0)) == pytest.approx(
+        25.4
+    )
+    assert expected_s({QUICK: {"u": Line(1, 0.05, 1.0, 9, 0.4)}}, QUICK, "u") == 0.0
+
+
 def test_urgent_jobs_go_before_those_of_the_devices_and_wait_for_what_runs() -> None:
     """An urgent job is ahead of every waiting one on a device, and waits only for running ones."""
     lines = {CPU: {"u": Line(1, 30.0, 1.0, 1, 8.0)}, URGENT: {"v": Line(1, 50.0, 2.0)}}

@@ -17,7 +17,7 @@ from tests.support.postgres import new_database
 
 from equipoise_service.command_line.commands import main
 from equipoise_service.errors import NotFoundError
-from equipoise_service.jobs.engine import JobQueue, migrate_engine
+from equipoise_service.jobs.engine_queue import JobQueue, migrate_engine
 from equipoise_service.jobs.job_service import JobService
 from equipoise_service.jobs.job_table import Job, JobTable
 from equipoise_service.jobs.submissions import Submission

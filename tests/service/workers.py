@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tests.service import fake_solver
 from tests.support.servers import clean_environment, wait_until
 
-from equipoise_service.jobs.engine import SCHEMA, JobQueue, migrate_engine
+from equipoise_service.jobs.engine_queue import SCHEMA, JobQueue, migrate_engine
 from equipoise_service.jobs.job_table import Job, JobTable, NewJob, job_id_of
 from equipoise_service.jobs.shards import ShardTable
 from equipoise_service.settings import Settings

@@ -15,7 +15,7 @@ _TIMES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from equipoise_service.jobs.engine import JobQueue
+    from equipoise_service.jobs.engine_queue import JobQueue
     from equipoise_service.storage.database import connect
     from equipoise_service.storage.probes import check_places
     from equipoise_service.storage.retention import Collector, limits_of

@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from equipoise_service.errors import MalformedError
 from equipoise_service.http.result_cache import ResultCache
-from equipoise_service.jobs.engine import JobQueue, migrate_engine
+from equipoise_service.jobs.engine_queue import JobQueue, migrate_engine
 from equipoise_service.jobs.job_service import JobService
 from equipoise_service.jobs.job_table import JobTable
 from equipoise_service.jobs.solver_version import claim_version

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from equipoise_service.jobs.costs import time_note
-from equipoise_service.jobs.engine import HIGHEST_PRIORITY
+from equipoise_service.jobs.engine_queue import HIGHEST_PRIORITY
 from equipoise_service.jobs.expected_start import Outlook
 from equipoise_service.jobs.forecasts import Forecast
 from equipoise_service.jobs.job_table import Job, Status

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from equipoise_service.jobs.job_table import Answer
-from equipoise_service.jobs.queues import QUICK
 from equipoise_service.jobs.routing import Route
 from equipoise_service.storage.store import Store
 from equipoise_solver.errors import SolverError
@@ -39,8 +38,7 @@ class ClosedForms:
     def takes(route: Route) -> bool:
         """Whether a spec is answered here."""
         seconds = route.estimate.seconds
-        is_closed_form = route.queue == QUICK and not route.estimate.path_steps
-        return is_closed_form and seconds is not None and seconds <= MOST_SECONDS
+        return route.is_closed_form and seconds is not None and seconds <= MOST_SECONDS
 
     def solve(self, work: Any) -> Answer | None:
         """The result, written to the store; None if a worker is to compute it.

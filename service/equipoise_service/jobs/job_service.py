@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from equipoise_service.errors import ConflictError, NotFoundError, RefusedError, blame
 from equipoise_service.jobs.calibrations import Calibrations
 from equipoise_service.jobs.closed_forms import ClosedForms
-from equipoise_service.jobs.engine import JobQueue
+from equipoise_service.jobs.engine_queue import JobQueue
 from equipoise_service.jobs.expected_start import Outlook, Outlooks
 from equipoise_service.jobs.fleet import FleetWatch
 from equipoise_service.jobs.forecasts import Forecast, Forecasts

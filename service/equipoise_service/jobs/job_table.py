@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from equipoise_service.jobs.queues import URGENT
+from equipoise_service.jobs.queues import QUICK, URGENT
 from equipoise_service.storage.database import become_writer, insert_if_absent
 from equipoise_service.storage.tables import idempotency_keys, job_tags, jobs
 from equipoise_service.telemetry import counters
@@ -79,6 +79,11 @@ class Job:
     def is_final(self) -> bool:
         """Whether nothing will change any more."""
         return self.status in FINAL
+
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether it is a quick job that simulates nothing."""
+        return self.queue == QUICK and not self.cost_path_steps
 
     @property
     def is_answer(self) -> bool:

@@ -59,6 +59,11 @@ class Route:
     timeout_by: TimeoutBy
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether it is a quick job that simulates nothing."""
+        return self.queue == QUICK and not self.estimate.path_steps
+
 
 @dataclass(frozen=True)
 class Demand:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from equipoise_service.errors import MalformedError, OverloadedError, RefusedError, blame
 from equipoise_service.jobs.closed_forms import ClosedForms
-from equipoise_service.jobs.engine import JobQueue
+from equipoise_service.jobs.engine_queue import JobQueue
 from equipoise_service.jobs.fleet import FleetWatch
 from equipoise_service.jobs.job_table import Answer, Job, JobTable, NewJob, Room, job_id_of
 from equipoise_service.jobs.queues import URGENT

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from equipoise_service.jobs.engine import JobQueue
+from equipoise_service.jobs.engine_queue import JobQueue
 from equipoise_service.settings import Settings
 from equipoise_service.storage.blobs import Blob
 from equipoise_service.storage.database import become_writer, insert_if_absent

@@ -27,8 +27,8 @@ class Health:
         self._chunks: deque[tuple[float, float, float]] = deque()
         self._last_chunk_at: float | None = None
         self._last_error: str | None = None
-        self.children: dict[bool, int] = {}
-        """Ids of the computing processes: of that of the device (False), and of that of quick jobs (True)."""
+        self.children: dict[str, int] = {}
+        """Ids of the computing processes, by what they computed last: "device" or "quick"."""
 
     @contextmanager
     def busy(self, job_id: str) -> Iterator[None]:

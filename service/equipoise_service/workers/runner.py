@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from anyio import to_process
@@ -38,6 +38,8 @@ class RunnerOptions:
     device: str = "cpu"
 
 
+Turn = Literal["device", "quick"]
+"""For what a child process computes: a job of the device, or a quick one beside it."""
 State = dict[str, Any]
 """Recorded output of a step, JSON: checkpoint, superseded, budget, seconds, spent, device, is_done, goes_on;
 is_over, if nothing is left to do; or error_code and error_message."""
@@ -61,7 +63,7 @@ class JobRunner:
         self._options = options
         self._calibrations = calibrations
         self._health = health
-        self._turns: dict[bool, anyio.CapacityLimiter] = {}
+        self._turns: dict[Turn, anyio.CapacityLimiter] = {}
 
     @property
     def worker(self) -> str:
@@ -201,14 +203,14 @@ class JobRunner:
             about=logs.context(),
         )
 
-    async def compute(self, function: Callable[..., Any], *args: Any, is_quick: bool = False) -> Any:
-        """Run a function in a warm child process; one call computes at a time, and a quick one beside it."""
-        if is_quick not in self._turns:
-            self._turns[is_quick] = anyio.CapacityLimiter(1)
+    async def compute(self, function: Callable[..., Any], *args: Any, turn: Turn = "device") -> Any:
+        """Run a function in a warm child process; of each kind of turn one call computes at a time."""
+        if turn not in self._turns:
+            self._turns[turn] = anyio.CapacityLimiter(1)
         # Any child that is idle takes the call; there is a second one only once both kinds meet.
         ready = (os.getpid(), self._options.solver, logs.options())
-        self._health.children[is_quick], found = await to_process.run_sync(
-            chunks.call, *ready, function, *args, cancellable=True, limiter=self._turns[is_quick]
+        self._health.children[turn], found = await to_process.run_sync(
+            chunks.call, *ready, function, *args, cancellable=True, limiter=self._turns[turn]
         )
         return found
 
@@ -217,13 +219,14 @@ class JobRunner:
 
         One that takes far longer than was expected begins again as well, and goes on with checkpoints.
         """
-        given, is_quick = self.input_of(job), job.queue == QUICK
-        if is_quick and not job.cost_path_steps:
+        given = self.input_of(job)
+        if job.is_closed_form:
             # A closed form never waits behind a simulation: a thread of this process computes it.
             outcome: Outcome = await asyncio.to_thread(chunks.solve_at_once, given)
         else:
+            turn: Turn = "quick" if job.queue == QUICK else "device"
             with self._health.busy(job.id), tracing.span("chunk") as span:
-                outcome = await self.compute(chunks.solve_at_once, given, is_quick=is_quick)
+                outcome = await self.compute(chunks.solve_at_once, given, turn=turn)
                 span.set(path_steps=outcome.path_steps, device=outcome.device)
         if outcome.error_code is not None:
             return self.failed(job.id, state, outcome)
@@ -235,7 +238,7 @@ class JobRunner:
 
     def _conclude(self, job: Job, outcome: Outcome) -> bool:
         # Estimates are those of what a computing process does.
-        counted = self._learned(outcome) if job.queue != QUICK or job.cost_path_steps else ()
+        counted = () if job.is_closed_form else self._learned(outcome)
         return self.succeed(job.id, outcome.result, outcome.seconds, counted=counted)
 
     def _device_of(self, job: Job) -> str:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 
 from equipoise_service.jobs.calibrations import Calibrations
-from equipoise_service.jobs.engine import JobEngine, JobQueue, migrate_engine
+from equipoise_service.jobs.engine import JobEngine
+from equipoise_service.jobs.engine_queue import JobQueue, migrate_engine
 from equipoise_service.jobs.job_table import JobTable
 from equipoise_service.jobs.queues import queues_for
 from equipoise_service.jobs.shards import ShardTable

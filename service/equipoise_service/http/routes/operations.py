@@ -19,7 +19,7 @@ from equipoise_service.http.operation_schemas import (
 )
 from equipoise_service.http.readiness import ReadinessCheck
 from equipoise_service.http.request_counts import RequestCounts
-from equipoise_service.jobs.engine import HIGHEST_PRIORITY
+from equipoise_service.jobs.engine_queue import HIGHEST_PRIORITY
 from equipoise_service.telemetry.service_state import StateReader
 from equipoise_solver.version import __version__
 
