@@ -22,7 +22,6 @@ from equipoise_service.http.app import create_app
 from equipoise_service.settings import Settings
 from equipoise_service.storage.store import Store
 from equipoise_service.storage.tables import calibrations
-from equipoise_service.workers.chunks import LONGEST_AT_ONCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -123,33 +122,6 @@ def test_a_short_job_is_one_durable_step(bench: Bench, engine_settings: Settings
     assert steps["short"][0] == ["begin"]
     assert steps["long"][0][-1] == "publish"
     assert steps["short"][1:] == steps["long"][1:]
-
-
-def test_a_quick_simulation_waits_for_no_long_one(bench: Bench, engine_settings: Settings) -> None:
-    """Beside a job that never ends, quick simulations end; one of them that is stopped stops no other."""
-    put_quick = partial(bench.put, queue="quick", cost_seconds=0.01, cost_path_steps=1e6)
-    with working(engine_settings):
-        long = bench.put(simulate_spec(seed=HANGS))
-        wait_until(lambda: bench.job(long).status == "running", what="the long one runs")
-        late = put_quick(simulate_spec(seed=HANGS, n_steps=200), timeout_seconds=1.0)
-        others = [put_quick(simulate_spec(seed=seed)) for seed in range(12)]
-        assert bench.ended(late).status == "timed_out"
-        assert {bench.ended(job).status for job in others} == {"succeeded"}
-        assert bench.job(long).status == "running"
-        bench.cancel(long)
-        assert bench.ended(long).status == "cancelled"
-        assert bench.ended(bench.put(simulate_spec(seed=13))).status == "succeeded"
-
-
-def test_what_is_longer_than_expected_goes_on_in_chunks(bench: Bench, engine_settings: Settings) -> None:
-    """What was to take milliseconds and takes seconds gets checkpoints, and leaves its turn to others."""
-    spec = simulate_spec(seed=SLOW + 1, n_steps=int(1.2e6 * LONGEST_AT_ONCE_S))
-    with working(engine_settings):
-        long = bench.put(spec, queue="quick", cost_seconds=0.01, cost_path_steps=1e6)
-        ended = bench.ended(long)
-        assert (ended.status, ended.progress) == ("succeeded", 1.0)
-        steps = recorded_steps(bench, long)
-    assert (steps[:2], steps[-1]) == (["begin", "advance"], "publish")
 
 
 def test_what_a_computing_process_does_corrects_estimates(bench: Bench, engine_settings: Settings) -> None:

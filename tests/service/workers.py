@@ -150,7 +150,10 @@ class Bench:
         )
         job_id = job_id_of(new.content_id, 1)
         with self.database.begin() as connection:
-            assert self.table.insert(connection, new, 1) is not None, "this job is there already"
+            job = self.table.insert(connection, new, 1)
+            assert job is not None, "this job is there already"
+            if job.is_short:
+                return job_id
             self.queue.enqueue(
                 connection,
                 job_id,

@@ -122,6 +122,10 @@ class JobEngine:
         for slots in self._slots:
             slots.start()
 
+    def start_beside(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run something else on the loop of the jobs, where the computing processes are."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
     def _run_loop(self, started: Future[None]) -> None:
         try:
             asyncio.run(self._main(started))

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from equipoise_service.jobs.fleet import Fleet, FleetWatch
 from equipoise_service.jobs.job_table import Job
 from equipoise_service.jobs.pieces import CUT, SECONDS, unfinished
-from equipoise_service.jobs.queues import CPU, GPU, URGENT
+from equipoise_service.jobs.queues import CPU, GPU, QUICK, URGENT
 from equipoise_service.storage.tables import jobs
 
 # Queues whose jobs wait for the urgent ones, because both take slots of the same devices.
@@ -160,7 +160,7 @@ class Outlooks:
         if not waiting:
             return {}
         with self._engine.connect() as connection:
-            lines = _lines(connection)
+            lines = _lines(connection, is_quick=all(job.queue == QUICK for job in waiting))
             ranks = _ranks(connection, waiting)
         return {
             job.id: self._outlook(lines, job.queue, job.owner, ranks[job.id])
@@ -173,7 +173,7 @@ class Outlooks:
         """What a job that is submitted now may expect."""
         now = self._clock()
         with self._engine.connect() as connection:
-            lines = _lines(connection)
+            lines = _lines(connection, is_quick=queue == QUICK)
             rank = _before(connection, queue, user, priority, now)
         users = dict(lines.get(queue, {}))
         users.setdefault(user, Line(since=now))
@@ -191,10 +191,10 @@ class Outlooks:
         )
 
 
-def _lines(connection: sa.Connection) -> Lines:
-    """All that waits or runs, by queue and user."""
+def _lines(connection: sa.Connection, *, is_quick: bool) -> Lines:
+    """All that waits or runs, by queue and user; only the quick jobs, if that is enough."""
     lines: dict[str, dict[str, Line]] = {}
-    for found in unfinished(connection):
+    for found in unfinished(connection, is_quick=is_quick):
         users = lines.setdefault(found.queue, {})
         line = users.get(found.owner, Line())
         if found.waits:
@@ -239,12 +239,12 @@ def _ranks(connection: sa.Connection, waiting: Sequence[Job]) -> dict[str, Rank]
 def _before(connection: sa.Connection, queue: str, user: str, priority: int, submitted_at: float) -> Rank:
     """What starts before a job of that priority and time among its user's own."""
     place = {"queue": queue, "user": user, "priority": priority, "submitted_at": submitted_at}
-    return _rank(connection.execute(_ALL_BEFORE, place).one())
+    return _rank(connection.execute(_QUICK_BEFORE if queue == QUICK else _ALL_BEFORE, place).one())
 
 
-def _all_before() -> sa.Select[Any]:
+def _all_before(*, may_be_cut: bool) -> sa.Select[Any]:
     place: list[Any] = [sa.bindparam(name) for name in ("queue", "user", "priority", "submitted_at")]
-    more, more_s = _more_before(*place)
+    more, more_s = _more_before(*place) if may_be_cut else (sa.literal(0), sa.literal(0.0))
     seconds = sa.func.coalesce(sa.func.sum(SECONDS), 0.0)
     return sa.select((sa.func.count() + more).label("n"), (seconds + more_s).label("seconds")).where(
         jobs.c.status == "queued", *_goes_first(jobs.c, *place)
@@ -281,4 +281,4 @@ def _rank(row: Any) -> Rank:
 
 
 # Built once: building it takes longer than executing it.
-_ALL_BEFORE = _all_before()
+_ALL_BEFORE, _QUICK_BEFORE = _all_before(may_be_cut=True), _all_before(may_be_cut=False)

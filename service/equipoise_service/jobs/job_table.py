@@ -86,6 +86,11 @@ class Job:
         return self.queue == QUICK and not self.cost_path_steps
 
     @property
+    def is_short(self) -> bool:
+        """Whether it is a quick job that simulates, which the engine does not know; see `short_jobs`."""
+        return self.queue == QUICK and bool(self.cost_path_steps)
+
+    @property
     def is_answer(self) -> bool:
         """Whether the same spec need not be computed again: it waits, runs, or has a result that is there."""
         return self.status in ANSWERS and self.result_expired_at is None
@@ -223,7 +228,7 @@ class JobTable:
         tags = tuple(sorted(set(new.tags)))
         if tags:
             connection.execute(job_tags.insert(), [{"job_id": row["id"], "tag": tag} for tag in tags])
-        return _job({**_NOTHING_YET, **row, "tags": " ".join(tags)})
+        return job_of({**_NOTHING_YET, **row, "tags": " ".join(tags)})
 
     def add_tags(self, connection: sa.Connection, job_id: str, tags: Iterable[str]) -> None:
         """Put tags on a job; those it has stay."""
@@ -239,12 +244,12 @@ class JobTable:
         """The job with this id, within a transaction."""
         query = _BY_ID_WITH_SPEC if with_spec else _BY_ID
         row = connection.execute(query, {"job_id": job_id}).mappings().first()
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def latest_attempt(self, connection: sa.Connection, content_id: str) -> Job | None:
         """The newest job with this content, without its spec."""
         row = connection.execute(_LATEST, {"content_id": content_id}).mappings().first()
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def answered(self, connection: sa.Connection, new: NewJob) -> Job | None:
         """A succeeded job of the same spec by the same solver, whoever asked for it.
@@ -253,7 +258,7 @@ class JobTable:
         """
         become_writer(connection)
         row = connection.execute(_ANSWERED, {"answer_key": new.answer_key}).mappings().first()
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def known(self, connection: sa.Connection, new: NewJob) -> Known:
         """What is there of a job before it is submitted."""
@@ -313,7 +318,7 @@ class JobTable:
             same_time = sa.and_(jobs.c.submitted_at == after.submitted_at, jobs.c.id < after.id)
             query = query.where(sa.or_(jobs.c.submitted_at < after.submitted_at, same_time))
         with self.engine.connect() as connection:
-            return [_job(row) for row in connection.execute(query).mappings()]
+            return [job_of(row) for row in connection.execute(query).mappings()]
 
     def unsettled(
         self, *, older_than_s: float, goes_on: Callable[[sa.ColumnElement[str]], sa.ColumnElement[bool]]
@@ -322,14 +327,15 @@ class JobTable:
 
         Args:
             older_than_s: for how long, [s].
-            goes_on: says of an id whether that job waits or runs; one that is being cancelled may as well.
+            goes_on: says of an id whether the engine lets that job wait or run; it does not know short ones,
+                and one that is being cancelled may go on as well.
         """
-        is_left = sa.or_(jobs.c.status == "cancelling", sa.not_(goes_on(jobs.c.id)))
+        is_left = sa.or_(jobs.c.status == "cancelling", sa.not_(sa.or_(IS_SHORT, goes_on(jobs.c.id))))
         query = sa.select(*_WITHOUT_SPEC).where(
             jobs.c.status.in_(UNFINISHED), jobs.c.updated_at <= self._clock() - older_than_s, is_left
         )
         with self.engine.connect() as connection:
-            return [_job(row) for row in connection.execute(query).mappings()]
+            return [job_of(row) for row in connection.execute(query).mappings()]
 
     def unfinished_ids(self) -> set[str]:
         """Ids of the jobs that still need their checkpoints."""
@@ -357,7 +363,7 @@ class JobTable:
         """Let a job run on a worker; the job without its tags, None if it was stopped before."""
         columns = (*jobs.c, sa.literal("").label("tags"))
         row = self._move(job_id, "running", {"worker": worker}, columns)
-        return None if row is None else _job(row._mapping)
+        return None if row is None else job_of(row._mapping)
 
     def _move(
         self,
@@ -383,7 +389,7 @@ class JobTable:
         with self.engine.begin() as connection:
             moved = connection.execute(query).first()
             if moved is not None:
-                counters.count_move(connection, moved, to, now, counted)
+                counters.add(connection, [*counted, *counters.of_move(moved, to, now)])
         return moved
 
     def record_progress(self, job_id: str, progress: float, live: Mapping[str, Any], worker: str) -> bool:
@@ -406,7 +412,7 @@ class JobTable:
         """The job with this id, without its spec; nobody else changes it until the transaction ends."""
         become_writer(connection)
         row = connection.execute(_LOCKED, {"job_id": job_id}).mappings().first()
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def kept(self, connection: sa.Connection, job_id: str) -> bool:
         """Whether there is a job with this id; if so, nobody deletes it until the transaction ends."""
@@ -425,6 +431,8 @@ class JobTable:
             return connection.execute(sa.select(jobs.c.id).where(jobs.c.result == digest)).first() is not None
 
 
+IS_SHORT = sa.and_(jobs.c.queue == QUICK, jobs.c.cost_path_steps > 0.0)
+"""`Job.is_short`, as part of a query."""
 # The tags of a job as one text: none holds a space.
 _TAGS = (
     sa.select(sa.func.aggregate_strings(job_tags.c.tag, " "))
@@ -464,6 +472,7 @@ _ROOM = sa.select(
 _NOTHING_YET: dict[str, Any] = {column.name: None for column in jobs.c}
 
 
-def _job(row: Mapping[str, Any] | sa.RowMapping) -> Job:
+def job_of(row: Mapping[str, Any] | sa.RowMapping) -> Job:
+    """The job of a row, whose tags are one text."""
     live: Mapping[str, Any] = json.loads(row["live"])
     return Job(**{**dict(row), "live": live, "tags": tuple(sorted((row["tags"] or "").split()))})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from equipoise_service.jobs.job_table import UNFINISHED
+from equipoise_service.jobs.queues import QUICK
 from equipoise_service.storage.tables import job_shards, jobs
 
 # What a job is taken to need where the solver gives no estimate, [s].
@@ -38,10 +39,15 @@ class Pieces:
     since: float
 
 
-def unfinished(connection: sa.Connection) -> Iterator[Pieces]:
-    """All that waits or runs, added up by queue and user, by one query."""
+def unfinished(connection: sa.Connection, *, is_quick: bool = False) -> Iterator[Pieces]:
+    """All that waits or runs, added up by queue and user, by one query.
+
+    Args:
+        connection: connection of the service's database.
+        is_quick: only the quick jobs, which are never cut.
+    """
     found: dict[tuple[str, str, bool], list[sa.Row[tuple[str, str, bool, int, float, float]]]] = {}
-    for row in connection.execute(_ALL):
+    for row in connection.execute(_QUICK_ONES if is_quick else _ALL):
         found.setdefault((row.queue, row.owner, bool(row.waits)), []).append(row)
     for (queue, owner, waits), rows in found.items():
         n = sum(row.n for row in rows)
@@ -119,3 +125,4 @@ def _more(*, waits: bool) -> sa.Select[tuple[str, str, bool, int, float, float]]
 
 # The waiting ones apart: all they need is in an index. One statement, so that all is of one moment.
 _ALL = sa.union_all(_whole(waits=True), _whole(waits=False), _more(waits=True), _more(waits=False))
+_QUICK_ONES = sa.union_all(*(_whole(waits=waits).where(jobs.c.queue == QUICK) for waits in (True, False)))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from equipoise_service.errors import MalformedError, OverloadedError, RefusedError, blame
+from equipoise_service.errors import MalformedError, OverloadedError, RefusedError, ServiceError, blame
 from equipoise_service.jobs.closed_forms import ClosedForms
 from equipoise_service.jobs.engine_queue import JobQueue
 from equipoise_service.jobs.fleet import FleetWatch
@@ -259,19 +259,25 @@ class Submissions:
                 raise _key_reused(submission)
 
     def _find_or_insert(self, connection: sa.Connection, new: NewJob, caller: Caller) -> Receipt:
-        latest = self._table.latest_attempt(connection, new.content_id)
-        if latest is not None and latest.is_answer:
-            return Receipt(self._tagged(connection, latest.id, new), is_new=False)
-        known = self._table.answered(connection, new)
-        answer = None if known is None else Answer(known.result, known.seconds, known.live)
-        if answer is None:
-            room = self._take_turns(connection, new.owner)
-            # The same request may have come twice at the same time, and had its turn.
+        known = self._table.known(connection, new)
+        answer = None
+        if known.is_known:
             latest = self._table.latest_attempt(connection, new.content_id)
             if latest is not None and latest.is_answer:
                 return Receipt(self._tagged(connection, latest.id, new), is_new=False)
-            self.check_room(room, caller, queue=new.queue)
-        attempt = 1 if latest is None else latest.attempt + 1
+            found = self._table.answered(connection, new)
+            answer = None if found is None else Answer(found.result, found.seconds, found.live)
+        attempt = known.n_attempts + 1
+        if answer is None:
+            room = self._take_turns(connection, new.owner)
+            try:
+                self.check_room(room, caller, queue=new.queue)
+            except ServiceError:
+                # The same request may have come twice at the same time, and had its turn.
+                twin = self._table.find(connection, job_id_of(new.content_id, attempt), with_spec=False)
+                if twin is None:
+                    raise
+                return Receipt(self._tagged(connection, twin.id, new), is_new=False)
         job = self._insert(connection, new, caller, attempt, answer)
         if job is None:  # Another request submitted the same spec at the same time: its job is the job.
             return Receipt(self._tagged(connection, job_id_of(new.content_id, attempt), new), is_new=False)
@@ -300,6 +306,8 @@ class Submissions:
         return job
 
     def _enqueue(self, connection: sa.Connection, job: Job) -> None:
+        if job.is_short:  # Its row is all that a worker looks for.
+            return
         self._queue.enqueue(
             connection,
             job.id,

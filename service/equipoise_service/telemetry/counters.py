@@ -96,32 +96,24 @@ def count_submission(connection: sa.Connection, *, queue: str, is_answered: bool
     add(connection, [Increment(SUBMITTED.name, (queue, "yes" if is_answered else "no"))])
 
 
-def count_move(
-    connection: sa.Connection,
-    job: sa.Row[Any],
-    to: str,
-    now: float,
-    counted: Iterable[Increment] = (),
-) -> None:
-    """Count what a move of a job means: its first start, or its end.
+def of_move(job: Any, to: str, now: float) -> list[Increment]:
+    """What a move of a job is counted as: its first start, or its end.
 
     Args:
-        connection: in the transaction of the move.
-        job: the columns MOVE_COLUMNS of the job after the move.
+        job: has what MOVE_COLUMNS names, after the move.
         to: its new status.
         now: time of the move, [s] since 1970.
-        counted: what is counted with it.
     """
-    increments = [*counted]
     if to == "running" and job.started_at == now:
-        increments += observation(WAIT, (job.queue,), now - job.submitted_at)
-    elif to in ENDED:
-        increments.append(Increment(FINISHED.name, (job.queue, to)))
-        if job.started_at is not None:
-            increments += observation(RUN, (job.queue,), now - job.started_at)
-        if job.error_code is not None:
-            increments.append(Increment(FAILED.name, (_known_code(job.error_code),)))
-    add(connection, increments)
+        return observation(WAIT, (job.queue,), now - job.submitted_at)
+    if to not in ENDED:
+        return []
+    increments = [Increment(FINISHED.name, (job.queue, to))]
+    if job.started_at is not None:
+        increments += observation(RUN, (job.queue,), now - job.started_at)
+    if job.error_code is not None:
+        increments.append(Increment(FAILED.name, (_known_code(job.error_code),)))
+    return increments
 
 
 def of_chunk(*, device: str, path_steps: float, seconds: float) -> Sequence[Increment]:
@@ -141,7 +133,7 @@ def of_chunk(*, device: str, path_steps: float, seconds: float) -> Sequence[Incr
 
 
 MOVE_COLUMNS: Sequence[str] = ("queue", "submitted_at", "started_at", "error_code")
-"""What `count_move` needs to know of a job."""
+"""What `of_move` needs to know of a job."""
 
 
 def _known_code(code: str) -> str:

@@ -224,9 +224,8 @@ class JobRunner:
             # A closed form never waits behind a simulation: a thread of this process computes it.
             outcome: Outcome = await asyncio.to_thread(chunks.solve_at_once, given)
         else:
-            turn: Turn = "quick" if job.queue == QUICK else "device"
             with self._health.busy(job.id), tracing.span("chunk") as span:
-                outcome = await self.compute(chunks.solve_at_once, given, turn=turn)
+                outcome = await self.compute(chunks.solve_at_once, given)
                 span.set(path_steps=outcome.path_steps, device=outcome.device)
         if outcome.error_code is not None:
             return self.failed(job.id, state, outcome)
@@ -238,7 +237,7 @@ class JobRunner:
 
     def _conclude(self, job: Job, outcome: Outcome) -> bool:
         # Estimates are those of what a computing process does.
-        counted = () if job.is_closed_form else self._learned(outcome)
+        counted = () if job.is_closed_form else self.learned(outcome)
         return self.succeed(job.id, outcome.result, outcome.seconds, counted=counted)
 
     def _device_of(self, job: Job) -> str:
@@ -248,14 +247,14 @@ class JobRunner:
 
     def _measure(self, outcome: Outcome) -> None:
         """Count a chunk, and let what it took correct the estimates; no reason for a job to fail."""
-        counted = self._learned(outcome)
+        counted = self.learned(outcome)
         try:
             with self._table.engine.begin() as connection:
                 counters.add(connection, counted)
         except Exception:
             logger.exception("a chunk was not counted")
 
-    def _learned(self, outcome: Outcome) -> Sequence[Increment]:
+    def learned(self, outcome: Outcome) -> Sequence[Increment]:
         """What a chunk is counted as; the time it took corrects the estimates."""
         self._health.count_chunk(outcome.path_steps, outcome.seconds)
         threads = self._options.threads if outcome.device == "cpu" else 1

@@ -11,6 +11,7 @@ from equipoise_service.jobs.engine_queue import JobQueue, migrate_engine
 from equipoise_service.jobs.job_table import JobTable
 from equipoise_service.jobs.queues import queues_for
 from equipoise_service.jobs.shards import ShardTable
+from equipoise_service.jobs.short_jobs import ShortJobTable
 from equipoise_service.jobs.solver_version import claim_version, newer_version
 from equipoise_service.jobs.time_limits import out_of_time
 from equipoise_service.jobs.worker_table import WorkerTable
@@ -25,6 +26,7 @@ from equipoise_service.workers.health import Health
 from equipoise_service.workers.orders import Orders
 from equipoise_service.workers.runner import JobRunner, RunnerOptions
 from equipoise_service.workers.shard_runner import ShardRunner
+from equipoise_service.workers.short_runner import ShortRunner
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +86,9 @@ class Worker:
             queues=self.queues,
             max_running_per_user=settings.max_running_jobs_per_user,
         )
+        self._short = ShortRunner(
+            ShortJobTable(database, self._queue), self._runner, self._health, queues=self.queues
+        )
         self._beats = 0
         self._status = "ready"
         self._is_over = threading.Event()
@@ -96,6 +101,7 @@ class Worker:
             self._workers.mark_stopped(replaces)
         self._heart.start()
         self._engine.start()
+        self._short.start(self._engine.start_beside)
         self.keep_order()
 
     def run(self, orders: Orders) -> None:
@@ -124,22 +130,28 @@ class Worker:
         give_up = time.monotonic() + self._settings.drain_seconds
         self._status = "draining"
         self._try_to_beat()
+        self._short.close()
         self._engine.close()
-        while not self._engine.is_idle and time.monotonic() < give_up:
+        while not self._is_idle and time.monotonic() < give_up:
             if orders.must_end(_DRAIN_LOOK_S):
                 break
-        is_finished = self._engine.is_idle
-        n_jobs = self._engine.hand_back()
+        is_finished = self._is_idle
+        n_jobs = self._short.hand_back() + self._engine.hand_back()
         if n_jobs:
             how = "at the end of their chunks" if is_finished else "in the middle of a chunk"
             logger.info("handed back %d jobs %s", n_jobs, how)
         return is_finished
 
+    @property
+    def _is_idle(self) -> bool:
+        return self._engine.is_idle and self._short.is_idle
+
     def keep_order(self) -> None:
         """Take over from the dead, settle what was left open, sweep now and then."""
         dead = self._dead()
+        n_short = self._short.keep_order(dead)
         if dead:
-            taken = self._engine.take_over(dead)
+            taken = self._engine.take_over(dead) + n_short
             self._workers.remove(dead)
             logger.warning("took over %d jobs of %s", taken, ", ".join(dead))
         self._settle()
@@ -154,7 +166,8 @@ class Worker:
         before they could register anew.
         """
         dead = set(self._workers.dead())
-        holders = self._engine.holders(silent_s=self._settings.heartbeat_ttl_seconds)
+        silent_s = self._settings.heartbeat_ttl_seconds
+        holders = self._engine.holders(silent_s=silent_s) | self._short.holders(silent_s=silent_s)
         if holders:
             dead |= holders - {worker.id for worker in self._workers.all()}
         return sorted(dead - {self.id})
@@ -168,6 +181,7 @@ class Worker:
 
     def stop(self) -> None:
         """Stop the engine in this process and leave."""
+        self._short.close()
         self._engine.stop()
         self.leave()
         self._queue.close()

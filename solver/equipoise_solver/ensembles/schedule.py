@@ -141,10 +141,13 @@ class Schedule:
         """Updates made at the start of an interval and at the end of each, shape (intervals + 1,)."""
         if self.epoch:
             return np.array([self.step_of(i) for i in range(samples[0], samples[1] + 1)], dtype=np.int64)
-        index = np.arange(samples[0], samples[1] + 1)
-        ends = index * self.n_steps // self.n_samples
+        return self._steps_of(np.arange(samples[0], samples[1] + 1))
+
+    def _steps_of(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`step_of` each of some samples, of batches that do not come by epoch."""
+        ends = samples * self.n_steps // self.n_samples
         if self._is_long:
-            ends -= np.where(index < self.n_samples, ends % self.group, 0)
+            ends -= np.where(samples < self.n_samples, ends % self.group, 0)
         return ends
 
     def step_of(self, sample: int) -> int:
@@ -182,8 +185,10 @@ class Schedule:
         index = np.arange(self.n_records + 1)
         if self.duration > 0:
             return self.duration * index / self.n_records
-        per_record = [self.step_of(i * self.samples_per_record) for i in index.tolist()]
-        return np.array(per_record, dtype=np.float64)
+        samples = index * self.samples_per_record
+        if self.epoch:
+            return np.array([self.step_of(sample) for sample in samples.tolist()], dtype=np.float64)
+        return self._steps_of(samples).astype(np.float64)
 
 
 def schedule_of(plan: EnsemblePlan) -> Schedule:

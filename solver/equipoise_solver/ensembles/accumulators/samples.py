@@ -4,6 +4,7 @@ A block's sample is a row of LANES numbers: 0 for paths absorbed at 0, NaN for p
 there. NaN poisons its own sums only and is left out of the histogram.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,12 @@ class Bins:
 
 def bins_of(edges: NDArray[np.float64]) -> Bins:
     """The bins between increasing edges, shape (n + 1,)."""
+    return _bins_of(edges.tobytes())
+
+
+@functools.lru_cache(maxsize=4)  # Small runs that differ in their seeds only would take longer for this.
+def _bins_of(content: bytes) -> Bins:
+    edges = np.frombuffer(content).copy()  # Kernels are compiled for arrays that may be written to.
     keys = (np.abs(edges).view(np.uint64) >> _SHIFT).astype(np.int64)
     first = int(keys[edges != 0.0].min())
     keys = np.maximum(keys - first, 0)
