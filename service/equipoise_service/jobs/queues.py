@@ -38,8 +38,10 @@ class SlotRule:
         return self.slots == 1
 
 
+SHORT_RULE = SlotRule((QUICK,), 16, 0.1)
+"""Slots for short jobs, which the engine does not know."""
 SLOT_RULES = (
-    SlotRule((QUICK,), 16, 0.1),
+    SlotRule((QUICK,), 16, 0.25),
     # One job computes at a time on a device.
     SlotRule((URGENT, GPU, CPU), 1, 0.2),
     # Their jobs only wait for others.

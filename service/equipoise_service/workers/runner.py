@@ -39,7 +39,7 @@ class RunnerOptions:
 
 
 Turn = Literal["device", "quick"]
-"""For what a child process computes: a job of the device, or a quick one beside it."""
+"""For what a child process computes: a job of the device, or short ones beside it."""
 State = dict[str, Any]
 """Recorded output of a step, JSON: checkpoint, superseded, budget, seconds, spent, device, is_done, goes_on;
 is_over, if nothing is left to do; or error_code and error_message."""
@@ -82,7 +82,7 @@ class JobRunner:
         """Take the job up, unless it was stopped before; a short one is computed to its end at once."""
         job = await asyncio.to_thread(self._table.take_up, job_id, self.worker)
         state = {**NOTHING_DONE, "goes_on": job is not None}
-        return state if job is None or not _is_short(job) else await self._solve_at_once(job, state)
+        return state if job is None or not _is_over_soon(job) else await self._solve_at_once(job, state)
 
     async def advance(self, job_id: str, state: State) -> State:
         """Compute one chunk and show how far the job is."""
@@ -273,5 +273,5 @@ class JobRunner:
         )
 
 
-def _is_short(job: Job) -> bool:
+def _is_over_soon(job: Job) -> bool:
     return job.queue == QUICK or (job.cost_seconds is not None and job.cost_seconds < SHORT_S)

@@ -11,7 +11,7 @@ from typing import Any
 
 from equipoise_service.jobs.job_table import Job
 from equipoise_service.jobs.patience import in_thread
-from equipoise_service.jobs.queues import QUICK, rules_for
+from equipoise_service.jobs.queues import QUICK, SHORT_RULE
 from equipoise_service.jobs.short_jobs import Ending, ShortJobTable
 from equipoise_service.jobs.time_limits import out_of_time
 from equipoise_service.telemetry import tracing
@@ -67,7 +67,7 @@ class ShortRunner:
         self._table = table
         self._runner = runner
         self._health = health
-        self._slots = [Slots(rule, self) for rule in rules_for([name for name in queues if name == QUICK])]
+        self._slots = [Slots(SHORT_RULE, self)] if QUICK in queues else []
         self._claimed: dict[str, Job] = {}
         self._active: set[str] = set()
         self._turns: deque[_Turn] = deque()
