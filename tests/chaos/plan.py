@@ -86,6 +86,13 @@ def _sgd(rng: random.Random, number: int, seconds: float) -> dict[str, Any]:
     return {"spec": _simulation(dynamics, n_paths, _steps(rng, seconds, n_paths), number)}
 
 
+def _short(rng: random.Random, number: int, _seconds: float) -> dict[str, Any]:
+    """An ensemble of milliseconds, of which a worker computes some together."""
+    dynamics = {"kind": "sgd", "learning_rate": 0.02, "batch_size": 2}
+    n_paths = rng.choice([64, 500])
+    return {"spec": _simulation(dynamics, n_paths, _steps(rng, 0.03, n_paths), number)}
+
+
 def _in_parts(rng: random.Random, number: int, seconds: float) -> dict[str, Any]:
     """An ensemble that several workers share, if it takes long enough."""
     n_paths = rng.choice([150_000, 200_001])
@@ -170,7 +177,8 @@ def _late(rng: random.Random, number: int, _seconds: float) -> dict[str, Any]:
 _KINDS: dict[str, tuple[float, Callable[[random.Random, int, float], dict[str, Any]]]] = {
     "stationary": (20, _stationary),
     "relaxation": (5, _relaxation),
-    "simulate sgd": (25, _sgd),
+    "simulate sgd": (20, _sgd),
+    "short": (25, _short),
     "simulate sgf": (20, _sgf),
     "in parts": (6, _in_parts),
     "sweep": (4, _sweep),
