@@ -73,6 +73,7 @@ class ShortJobTable:
         """Let the next short jobs of a user run on a worker; none if other workers are quicker."""
         now = self._clock()
         with self._engine.begin() as connection:
+            become_writer(connection)
             given = {"by_worker": worker, "of_user": user, "n_jobs": n_jobs, "now": now}
             rows = connection.execute(_CLAIM, given).all()
             counters.add(connection, [one for row in rows for one in counters.of_move(row, "running", now)])
