@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -21,7 +22,11 @@ from tests.support.postgres import cluster, new_database
 from tests.support.servers import clean_environment, descendants, wait_until
 
 N_WORKERS = 2
-N_JOBS = 60
+KINDS: tuple[tuple[str, int, dict[str, int]], ...] = (
+    ("short job", 100, {"n_steps": 20, "n_paths": 64}),
+    ("job in chunks", 30, {"n_steps": 20_000, "n_paths": 1024}),
+)
+"""What is run: name, how many, and size."""
 IDLE_S = 15.0
 
 
@@ -102,24 +107,32 @@ def main() -> None:
         time.sleep(IDLE_S)
         idle = read(url).minus(start)
         _show("idle worker, per second", idle, N_WORKERS * idle.at)
-        start = read(url)
-        jobs = [submit(api, simulation(n_steps=20, n_paths=64, seed=seed)) for seed in range(1, N_JOBS + 1)]
-        submitted = read(url).minus(start)
-        for job in jobs:
-            ended(api, job, deadline_s=300)
-        used = read(url).minus(start)
-        print(f"submissions took {submitted.at / N_JOBS * 1e3:.1f} ms each, wall-clock")
-        _show("job of one chunk", _without(used, idle), N_JOBS)
+        for name, n_jobs, size in KINDS:
+            start = read(url)
+            specs = [simulation(seed=seed, **size) for seed in range(1, n_jobs + 1)]
+            jobs = [submit(api, spec) for spec in specs]
+            submitted = read(url).minus(start)
+            for job in jobs:
+                ended(api, job, deadline_s=300)
+            used = read(url).minus(start)
+            print(f"{name}: submitted in {submitted.at / n_jobs * 1e3:.1f} ms each, wall-clock")
+            n_steps = _n_steps(url, jobs) / n_jobs
+            _show(f"{name}, of {n_steps:.1f} steps", _without(used, idle), n_jobs)
         start = read(url)
         job = submit(api, simulation(n_steps=60_000, n_paths=1024, seed=1000))
         ended(api, job, deadline_s=300)
         used = read(url).minus(start)
-        with psycopg.connect(url) as connection:
-            row = connection.execute(
-                "select count(*) from dbos.operation_outputs where workflow_uuid = %s", (job["id"],)
-            ).fetchone()
-        assert row is not None
-        _show(f"chunk, of {row[0] - 2}", _without(used, idle), row[0] - 2)
+        n_chunks = _n_steps(url, [job]) - 2
+        _show(f"chunk, of {n_chunks}", _without(used, idle), n_chunks)
+
+
+def _n_steps(url: str, jobs: list[dict[str, Any]]) -> int:
+    """Durable steps that the engine has recorded of some jobs."""
+    query = "select count(*) from dbos.operation_outputs where workflow_uuid = any(%s)"
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query, ([job["id"] for job in jobs],)).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _without(used: Reading, idle: Reading) -> Reading:

@@ -108,7 +108,7 @@ def test_cancel_and_timeout_interrupt_a_running_chunk(api: AppClient, engine_set
         assert Store(engine_settings.store).names("checkpoints") == []
 
 
-def test_a_short_job_is_one_durable_step(bench: Bench, engine_settings: Settings) -> None:
+def test_a_job_of_milliseconds_is_one_durable_step(bench: Bench, engine_settings: Settings) -> None:
     """What is expected to take milliseconds is computed without checkpoints, to the bytes of the long way."""
     spec, steps = simulate_spec(seed=7, n_steps=10**6), {}
     with working(engine_settings):
@@ -125,7 +125,7 @@ def test_a_short_job_is_one_durable_step(bench: Bench, engine_settings: Settings
 
 
 def test_what_a_computing_process_does_corrects_estimates(bench: Bench, engine_settings: Settings) -> None:
-    """Short jobs do so on every queue; closed forms, which a thread computes, do not."""
+    """So do those of less than 0.1 s; closed forms, which a thread computes, do not."""
     spec = partial(simulate_spec, n_steps=11 * 10**5)
 
     def measured() -> list[str]:
@@ -135,7 +135,7 @@ def test_what_a_computing_process_does_corrects_estimates(bench: Bench, engine_s
     with working(engine_settings):
         bench.ended(bench.put(spec(seed=SLOW + 1), queue="quick", cost_seconds=0.01, cost_path_steps=0.0))
         assert measured() == []
-        bench.ended(bench.put(spec(seed=SLOW + 2), queue="cpu", cost_seconds=0.01))
+        bench.ended(bench.put(spec(seed=SLOW + 2), queue="quick", cost_seconds=0.01, cost_path_steps=1e9))
         assert measured() == ["fake"]
 
 
@@ -146,6 +146,7 @@ def test_only_jobs_that_do_not_go_on_are_settled(bench: Bench) -> None:
         return [job.id for job in bench.table.unsettled(older_than_s=-1.0, goes_on=bench.queue.goes_on)]
 
     waiting, stopped, cancelled = (bench.put(simulate_spec(seed=seed)) for seed in (1, 2, 3))
+    bench.put(simulate_spec(seed=4), queue="quick", cost_path_steps=1e6)  # The engine never hears of it.
     assert unsettled() == []
     bench.queue.cancel(stopped)
     assert bench.table.move(cancelled, "running")
@@ -154,7 +155,11 @@ def test_only_jobs_that_do_not_go_on_are_settled(bench: Bench) -> None:
     assert sorted(unsettled()) == sorted([stopped, cancelled])
     with bench.database.begin() as connection:
         bench.queue.forget(connection, waiting)
-    assert sorted(unsettled()) == sorted([waiting, stopped, cancelled])
+    # Of old rows nobody knows the cost.
+    unknown = bench.put(simulate_spec(seed=5), queue="quick", cost_path_steps=None)
+    with bench.database.begin() as connection:
+        bench.queue.forget(connection, unknown)
+    assert sorted(unsettled()) == sorted([waiting, stopped, cancelled, unknown])
 
 
 def recorded_steps(bench: Bench, job_id: str) -> list[str]:

@@ -25,7 +25,7 @@ class Steps(Protocol):
 
 
 async def run_whole(runner: JobRunner, job_id: str, step: Steps) -> None:
-    """A job in one piece: a short one at once; else chunk after chunk, then the result."""
+    """A job in one piece: one of milliseconds at once; else chunk after chunk, then the result."""
     state = await step("begin", runner.begin, job_id)
     if state.get("is_over"):
         return

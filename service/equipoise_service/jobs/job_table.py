@@ -11,7 +11,13 @@ import sqlalchemy as sa
 
 from equipoise_service.jobs.queues import QUICK, URGENT
 from equipoise_service.storage.database import become_writer, insert_if_absent
-from equipoise_service.storage.tables import idempotency_keys, job_tags, jobs
+from equipoise_service.storage.tables import (
+    SHORT_JOBS,
+    WAITING_SHORT_JOBS,
+    idempotency_keys,
+    job_tags,
+    jobs,
+)
 from equipoise_service.telemetry import counters
 from equipoise_service.users.callers import LOCAL_USER
 
@@ -431,8 +437,12 @@ class JobTable:
             return connection.execute(sa.select(jobs.c.id).where(jobs.c.result == digest)).first() is not None
 
 
-IS_SHORT = sa.and_(jobs.c.queue == QUICK, jobs.c.cost_path_steps > 0.0)
-"""`Job.is_short`, as part of a query."""
+# Written out rather than given as parameters: so the index of the waiting ones is known to fit. Without an
+# estimate it is false, not null.
+IS_SHORT = sa.text(f"({SHORT_JOBS})")
+"""`Job.is_short`, as part of a query on jobs."""
+IS_WAITING_SHORT = sa.text(f"({WAITING_SHORT_JOBS})")
+"""The same of those that wait."""
 # The tags of a job as one text: none holds a space.
 _TAGS = (
     sa.select(sa.func.aggregate_strings(job_tags.c.tag, " "))

@@ -5,6 +5,7 @@ A worker claims some of them, computes them together and ends them together. Wha
 it takes longer than expected or its worker died, is handed to the engine, which sees it through.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from equipoise_service.jobs.engine_queue import JobQueue
-from equipoise_service.jobs.job_table import IS_SHORT, Job, Status, job_of
+from equipoise_service.jobs.job_table import IS_SHORT, IS_WAITING_SHORT, Job, Status, job_of
 from equipoise_service.jobs.queues import CPU
 from equipoise_service.storage.database import become_writer
 from equipoise_service.storage.tables import jobs
 from equipoise_service.telemetry import counters
 from equipoise_service.telemetry.counters import Increment
+
+LEAST_TIME_S = 0.01
+"""What is left at least of the time of a job that is handed over, [s]: then it is stopped in order."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,11 @@ class ShortJobTable:
 
     def claim(self, worker: str, user: str, n_jobs: int) -> list[Job]:
         """Let the next short jobs of a user run on a worker; none if other workers are quicker."""
-        now = self._clock()
         with self._engine.begin() as connection:
-            become_writer(connection)
+            become_writer(
+                connection
+            )  # The driver of SQLite takes a statement that begins with WITH for no write.
+            now = self._clock()
             given = {"by_worker": worker, "of_user": user, "n_jobs": n_jobs, "now": now}
             rows = connection.execute(_CLAIM, given).all()
             counters.add(connection, [one for row in rows for one in counters.of_move(row, "running", now)])
@@ -87,12 +93,12 @@ class ShortJobTable:
             What became of each that the worker still held, by id; one that was stopped meanwhile is
             cancelled.
         """
-        now = self._clock()
         by_id = {ending.job.id: ending for ending in endings}
         with self._engine.begin() as connection:
             become_writer(connection)
+            now = self._clock()
             held = connection.execute(_HELD, {"ids": list(by_id), "worker": worker}).all()
-            final = [_stopped_or(by_id[row.id], row.status) for row in held]
+            final = [_stopped_or(by_id[row.id], row.status) for row in held if _is_of(row, by_id[row.id].job)]
             over = [ending for ending in final if ending.status != "running"]
             if over:
                 connection.execute(_END, [_columns(ending, now) for ending in over])
@@ -102,12 +108,13 @@ class ShortJobTable:
                     self._hand_over(connection, ending.job, now, is_long=ending.is_long)
         return {ending.job.id: ending for ending in final}
 
-    def is_one_stopped(self, batch: Collection[Job]) -> bool:
-        """Whether some of these jobs are to stop: cancelled, taken over, or out of time."""
-        if any(map(self.is_late, batch)):
-            return True
+    def stopped(self, batch: Collection[Job]) -> set[str]:
+        """Ids of those among some claimed jobs that are to stop: cancelled, taken over, or out of time."""
+        found = {job.id: job for job in batch}
         with self._engine.connect() as connection:
-            return len(connection.execute(_RUNS, {"ids": [job.id for job in batch]}).all()) < len(batch)
+            rows = connection.execute(_RUNNING_NOW, {"ids": list(found)}).all()
+        running = {row.id for row in rows if _is_of(row, found[row.id])}
+        return (found.keys() - running) | {job.id for job in batch if self.is_late(job)}
 
     def is_late(self, job: Job) -> bool:
         """Whether a job has run for longer than it may."""
@@ -127,22 +134,24 @@ class ShortJobTable:
             but: ids of jobs that are left alone.
             held_s: jobs that were claimed since then are left alone, [s].
         """
-        now = self._clock()
-        given = {"workers": list(workers), "before": now - held_s}
+        given = {"workers": list(workers)}
         with self._engine.connect() as connection:
-            found = {row.id for row in connection.execute(_HELD_BY, given)}.difference(but)
+            # Times of other machines are not compared with ours: their clocks may differ.
+            latest = self._clock() - held_s if held_s else math.inf
+            rows = connection.execute(_HELD_BY, given).all()
+            found = {row.id for row in rows if row.updated_at <= latest}.difference(but)
         if not found:
             return 0
         with self._engine.begin() as connection:
             become_writer(connection)
-            rows = connection.execute(_HELD_BY.with_for_update(), given).mappings().all()
-            taken = [job_of(row) for row in rows if row["id"] in found]
+            locked = connection.execute(_HELD_BY.with_for_update(), given).mappings().all()
+            taken = [job_of(row) for row in locked if row["id"] in found]
             for job in taken:
-                self._hand_over(connection, job, now, is_long=False)
+                self._hand_over(connection, job, self._clock(), is_long=False)
         return len(taken)
 
     def _hand_over(self, connection: sa.Connection, job: Job, now: float, *, is_long: bool) -> None:
-        """Put a job that runs on the queue of the processors, where the engine knows it."""
+        """Put a job that runs on the queue of the processors, with the time that it has left."""
         values = {"queue": CPU, "updated_at": now, "revision": jobs.c.revision + 1}
         if is_long:
             values["cost_seconds"] = None
@@ -153,8 +162,13 @@ class ShortJobTable:
             queue=CPU,
             owner=job.owner,
             priority=job.priority,
-            timeout_seconds=job.timeout_seconds,
+            timeout_seconds=max(job.timeout_seconds - (now - (job.started_at or now)), LEAST_TIME_S),
         )
+
+
+def _is_of(row: Any, job: Job) -> bool:
+    """Whether a row is of that claim: a job that was deleted and submitted again has the same id."""
+    return bool(row.started_at == job.started_at)
 
 
 def _stopped_or(ending: Ending, status: Status) -> Ending:
@@ -182,7 +196,7 @@ def _counted(ending: Ending, now: float) -> list[Increment]:
     return [*ending.counted, *counters.of_move(ended, ending.status, now)]
 
 
-_WAITING = sa.select(jobs.c.owner).where(IS_SHORT, jobs.c.status == "queued").distinct()
+_WAITING = sa.select(jobs.c.owner).where(IS_WAITING_SHORT).distinct()
 _RUNNING = (
     sa.select(jobs.c.owner, sa.func.count().label("n"))
     .where(IS_SHORT, jobs.c.status == "running")
@@ -190,7 +204,7 @@ _RUNNING = (
 )
 _NEXT = (
     sa.select(jobs.c.id)
-    .where(IS_SHORT, jobs.c.status == "queued", jobs.c.owner == sa.bindparam("of_user"))
+    .where(IS_WAITING_SHORT, jobs.c.owner == sa.bindparam("of_user"))
     .order_by(jobs.c.priority.desc(), jobs.c.submitted_at, jobs.c.id)
     .limit(sa.bindparam("n_jobs", type_=sa.Integer))
     .with_for_update(skip_locked=True)
@@ -210,7 +224,7 @@ _CLAIM = (
 )
 _IS_HELD = sa.and_(IS_SHORT, jobs.c.status.in_(("running", "cancelling")))
 _HELD = (
-    sa.select(jobs.c.id, jobs.c.status)
+    sa.select(jobs.c.id, jobs.c.status, jobs.c.started_at)
     .where(_IS_HELD, jobs.c.worker == sa.bindparam("worker"))
     .where(jobs.c.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(jobs.c.id)
@@ -220,7 +234,6 @@ _HELD_BY = (
     sa.select(*jobs.c, sa.literal("").label("tags"))
     .where(IS_SHORT, jobs.c.status == "running")
     .where(jobs.c.worker.in_(sa.bindparam("workers", expanding=True)))
-    .where(jobs.c.updated_at <= sa.bindparam("before"))
     .order_by(jobs.c.id)
 )
 _END = (
@@ -243,7 +256,7 @@ _END = (
         },
     )
 )
-_RUNS = sa.select(jobs.c.id).where(
+_RUNNING_NOW = sa.select(jobs.c.id, jobs.c.started_at).where(
     IS_SHORT, jobs.c.status == "running", jobs.c.id.in_(sa.bindparam("ids", expanding=True))
 )
 _HOLDERS = sa.select(jobs.c.worker).where(_IS_HELD, jobs.c.updated_at < sa.bindparam("before")).distinct()

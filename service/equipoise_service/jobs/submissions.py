@@ -92,7 +92,7 @@ class Plan(NamedTuple):
 
 
 class _DeletedError(Exception):
-    """The job that a submission found was deleted before the submission could keep it."""
+    """The job that a submission found was deleted, or failed, before the submission could keep it."""
 
 
 class Submissions:
@@ -229,7 +229,7 @@ class Submissions:
                 with self._table.engine.begin() as connection:
                     return self._submit(connection, new, submission)
             except _DeletedError:
-                # Its job was there, and its owner deleted it this moment: it is submitted as if never seen.
+                # Its job was there, and went this moment: it is submitted as if never seen.
                 continue
         message = "The job of this spec is deleted again and again: submit it again once that is over."
         raise OverloadedError(message, headers=RETRY_AFTER)
@@ -274,16 +274,22 @@ class Submissions:
                 self.check_room(room, caller, queue=new.queue)
             except ServiceError:
                 # The same request may have come twice at the same time, and had its turn.
-                twin = self._table.find(connection, job_id_of(new.content_id, attempt), with_spec=False)
-                if twin is None:
+                if self._table.find(connection, job_id_of(new.content_id, attempt)) is None:
                     raise
-                return Receipt(self._tagged(connection, twin.id, new), is_new=False)
+                return self._twin(connection, new, attempt)
         job = self._insert(connection, new, caller, attempt, answer)
-        if job is None:  # Another request submitted the same spec at the same time: its job is the job.
-            return Receipt(self._tagged(connection, job_id_of(new.content_id, attempt), new), is_new=False)
+        if job is None:
+            return self._twin(connection, new, attempt)
         if answer is None:
             self._enqueue(connection, job)
         return Receipt(job, is_new=answer is None)
+
+    def _twin(self, connection: sa.Connection, new: NewJob, attempt: int) -> Receipt:
+        """The job of another request that submitted the same spec at the same time."""
+        twin = self._tagged(connection, job_id_of(new.content_id, attempt), new)
+        if not twin.is_answer:  # It has failed already: as if this request came now.
+            raise _DeletedError
+        return Receipt(twin, is_new=False)
 
     def _take_turns(self, connection: sa.Connection, owner: str) -> Room:
         """Look at the room that is left; nobody adds jobs between that and the end of the transaction.

@@ -124,7 +124,21 @@ def _run(connection: sa.Connection, statements: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-STEPS: tuple[Callable[[sa.Connection], None], ...] = (_add_owners_shards_and_tokens,)
+def _add_short_jobs(connection: sa.Connection) -> None:
+    """Version 3: quick jobs that simulate are short jobs; those that the engine knows stay with it."""
+    _run(
+        connection,
+        """
+        UPDATE equipoise_jobs SET queue = 'cpu' WHERE queue = 'quick' AND cost_path_steps > 0
+            AND status IN ('queued', 'running', 'cancelling');
+        CREATE INDEX equipoise_jobs_short ON equipoise_jobs (owner, priority, submitted_at)
+            WHERE status = 'queued' AND queue = 'quick'
+            AND cost_path_steps IS NOT NULL AND cost_path_steps > 0;
+        """,
+    )
+
+
+STEPS: tuple[Callable[[sa.Connection], None], ...] = (_add_owners_shards_and_tokens, _add_short_jobs)
 """Step n, counted from 1, brings a database of version n to version n + 1; each spells out its own DDL."""
 NEWEST = 1 + len(STEPS)
 """Version of the tables as `tables` has them."""

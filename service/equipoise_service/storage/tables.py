@@ -3,6 +3,10 @@
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
+SHORT_JOBS = "queue = 'quick' AND cost_path_steps IS NOT NULL AND cost_path_steps > 0"
+"""Which jobs are short, as SQL: quick ones that simulate."""
+WAITING_SHORT_JOBS = f"status = 'queued' AND {SHORT_JOBS}"
+"""Those of them that wait."""
 
 jobs = sa.Table(
     "equipoise_jobs",
@@ -49,6 +53,14 @@ jobs = sa.Table(
     sa.Index("equipoise_jobs_result", "result"),
     # Holds all that places in the queues are counted from, so that the rows need not be read.
     sa.Index("equipoise_jobs_place", "status", "queue", "owner", "priority", "submitted_at", "cost_seconds"),
+    sa.Index(
+        "equipoise_jobs_short",
+        "owner",
+        "priority",
+        "submitted_at",
+        sqlite_where=sa.text(WAITING_SHORT_JOBS),
+        postgresql_where=sa.text(WAITING_SHORT_JOBS),
+    ),
 )
 job_tags = sa.Table(
     "equipoise_job_tags",

@@ -1,6 +1,7 @@
 """Running short jobs: some are computed together by a child process of their own, and end together."""
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections import deque
@@ -16,7 +17,7 @@ from equipoise_service.jobs.short_jobs import Ending, ShortJobTable
 from equipoise_service.jobs.time_limits import out_of_time
 from equipoise_service.telemetry import tracing
 from equipoise_service.workers import chunks, job_watch
-from equipoise_service.workers.chunks import Outcome
+from equipoise_service.workers.chunks import JobInput, Outcome
 from equipoise_service.workers.health import Health
 from equipoise_service.workers.runner import JobRunner
 from equipoise_service.workers.slots import LOOK_FOR_LOST_EVERY_S, Slots
@@ -30,7 +31,8 @@ _TOGETHER = 8
 # A call that takes long is looked at after this time, and then so often: whether one of its jobs is to
 # stop, [s].
 _LOOK_AFTER_S, _LOOK_EVERY_S = 1.0, 0.5
-# It is given up after this time. The first one of a process compiles, [s].
+# It is given up after this time, [s]: the first one of a process compiles. Then the engine gets its jobs, for
+# nobody knows which of them it hung at.
 _LONGEST_CALL_S = 30.0
 
 
@@ -40,12 +42,14 @@ class _Turn:
 
     Attributes:
         job: the job.
+        given: what the child process is told of it.
         ending: what became of it; None if others took it over.
         is_alone: whether it is computed by a call of its own, because one of several failed.
         outcome: what came of computing it; None if nothing did.
     """
 
     job: Job
+    given: JobInput
     ending: "asyncio.Future[Ending | None]"
     is_alone: bool = False
     outcome: Outcome | None = None
@@ -98,11 +102,15 @@ class ShortRunner:
         """Hand to the engine what dead workers hold, and what this one holds without knowing it.
 
         Returns:
-            How many jobs.
+            How many jobs of the dead.
         """
-        known = {*self._active, *self._claimed}
+        # In this order: a job that starts goes from the first to the second.
+        known = set(self._claimed)
+        known.update(self._active)
         n_lost = self._table.take_over([self._runner.worker], but=known, held_s=LOOK_FOR_LOST_EVERY_S)
-        return n_lost + (self._table.take_over(dead_workers) if dead_workers else 0)
+        if n_lost:
+            logger.warning("%d short jobs that were claimed, but never begun, go to the engine", n_lost)
+        return self._table.take_over(dead_workers) if dead_workers else 0
 
     def hand_back(self) -> int:
         """Hand to the engine what this worker holds; returns how many jobs."""
@@ -128,8 +136,14 @@ class ShortRunner:
 
     def start_job(self, job_id: str) -> None:
         """Compute a job that was claimed."""
+        job = self._claimed[job_id]
         self._active.add(job_id)
-        self._start(self._run(self._claimed.pop(job_id)))
+        del self._claimed[job_id]
+        try:
+            self._start(self._run(job))
+        except BaseException:
+            self._active.discard(job_id)
+            raise
 
     def active(self) -> Collection[str]:
         """Short jobs that run in this process."""
@@ -139,15 +153,18 @@ class ShortRunner:
         """See a job to its end, and free its slot."""
         try:
             with job_watch.watched(job.id, job, worker=self._runner.worker):
-                turn = _Turn(job, asyncio.get_running_loop().create_future())
                 with self._health.busy(job.id), tracing.span("chunk") as span:
-                    self._turns.append(turn)
-                    if not self._is_computing:
-                        self._begin(self._take_turns())
+                    given = self._runner.input_of(job)
+                    turn = _Turn(job, given, asyncio.get_running_loop().create_future())
+                    self._wait_in_line(turn)
                     ending = await turn.ending
                     if turn.outcome is not None:
                         span.set(path_steps=turn.outcome.path_steps, device=turn.outcome.device)
-                if ending is None or ending.status == "running":
+                        if turn.outcome.report:
+                            logger.error("job %s failed: %s", job.id, turn.outcome.report)
+                if ending is None:
+                    logger.info("the job was stopped, or goes on elsewhere")
+                elif ending.status == "running":
                     logger.info("the job is not over at once: it goes on as others do")
                 else:
                     self._health.count_end(ending.status, ending.error_message)
@@ -157,22 +174,28 @@ class ShortRunner:
             for slots in self._slots:
                 slots.release(job.id)
 
+    def _wait_in_line(self, turn: _Turn) -> None:
+        self._turns.append(turn)
+        if not self._is_computing:
+            self._is_computing = True
+            self._begin(self._take_turns())
+
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        # What is done for several jobs is logged and traced as work for none of them.
+        task = asyncio.create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _take_turns(self) -> None:
         """Compute what waits, some together, until nothing waits."""
-        self._is_computing = True
         turns: list[_Turn] = []
         try:
             while self._turns:
                 n = 1 if self._turns[0].is_alone else min(_TOGETHER, len(self._turns))
                 turns = [self._turns.popleft() for _ in range(n)]
-                outcomes = await self._computed([turn.job for turn in turns])
+                outcomes = await self._computed(turns)
                 if outcomes is None and n > 1:
-                    # One of them may have done it: from now on they are computed one by one.
+                    # One of them has done it: from now on they are computed one by one.
                     for turn in turns:
                         turn.is_alone = True
                     self._turns.extendleft(reversed(turns))
@@ -180,7 +203,7 @@ class ShortRunner:
                 for turn, outcome in zip(turns, outcomes or (), strict=False):
                     turn.outcome = outcome
                 # Those that did not get their turn are the next.
-                n_done = 1 if outcomes is None else len(outcomes)
+                n_done = len(outcomes or turns)
                 self._turns.extendleft(reversed(turns[n_done:]))
                 # The next ones are computed while these are recorded.
                 self._begin(self._record(turns[:n_done]))
@@ -191,24 +214,37 @@ class ShortRunner:
         finally:
             self._is_computing = False
 
-    async def _computed(self, batch: Sequence[Job]) -> Sequence[Outcome] | None:
-        """What comes of the first of some jobs; None if the call failed, or was given up."""
-        if len(batch) == 1 and await in_thread(self._table.is_one_stopped, batch):
-            return None
-        given = [self._runner.input_of(job) for job in batch]
+    async def _computed(self, turns: Sequence[_Turn]) -> Sequence[Outcome] | None:
+        """What comes of the first of some jobs, empty if the call hung; None if one of them ended it."""
+        if turns[0].is_alone:
+            stopped = await in_thread(self._table.stopped, [turns[0].job])
+            if stopped:
+                return []
+        given = [turn.given for turn in turns]
         call = asyncio.create_task(self._runner.compute(chunks.solve_together, given, turn="quick"))
-        give_up, wait_s = time.monotonic() + _LONGEST_CALL_S, _LOOK_AFTER_S
+        give_up, wait_s, has_hung = time.monotonic() + _LONGEST_CALL_S, _LOOK_AFTER_S, False
         while not (await asyncio.wait({call}, timeout=wait_s))[0]:
-            wait_s = _LOOK_EVERY_S
-            if time.monotonic() > give_up or await in_thread(self._table.is_one_stopped, batch):
+            wait_s, has_hung = _LOOK_EVERY_S, time.monotonic() > give_up
+            if has_hung or await self._has_stopped(turns):
                 call.cancel()
         if call.cancelled():
-            return None
+            return [] if has_hung else None
         if call.exception() is not None:
             logger.error("short jobs were not computed", exc_info=call.exception())
             return None
         found: Sequence[Outcome] = call.result()
         return found
+
+    async def _has_stopped(self, turns: Sequence[_Turn]) -> bool:
+        """Whether one of those that are computed is to stop; those that wait and are to stop are let go."""
+        waiting = list(self._turns)
+        stopped = await in_thread(self._table.stopped, [turn.job for turn in (*turns, *waiting)])
+        ends = [turn for turn in waiting if turn.job.id in stopped]
+        for turn in ends:
+            self._turns.remove(turn)
+        if ends:
+            self._begin(self._record(ends))
+        return any(turn.job.id in stopped for turn in turns)
 
     async def _record(self, turns: Sequence[_Turn]) -> None:
         """End the jobs, and let go of them."""
@@ -217,14 +253,14 @@ class ShortRunner:
             ended = await in_thread(self._table.end, self._runner.worker, endings)
             for turn in turns:
                 turn.ending.set_result(ended.get(turn.job.id))
+        except Exception:
+            logger.exception("short jobs were not recorded")
         finally:
             _let_go(turns)
 
     def _ending(self, job: Job, outcome: Outcome | None) -> Ending:
         """What becomes of a job, if nobody stopped it."""
         if outcome is not None and outcome.error_code is not None:
-            if outcome.report:
-                logger.error("job %s failed: %s", job.id, outcome.report)
             error = outcome.error_code, outcome.error_message
             return Ending(job, "failed", error_code=error[0], error_message=error[1])
         if outcome is not None and outcome.is_done:
