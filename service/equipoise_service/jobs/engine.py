@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 # The engine counts a death of the worker against the job; one that kills its worker must not do so for ever.
 LARGEST_RECOVERIES = 20
 ATTEMPTS_PER_STEP = 3
-# Threads for the steps of jobs: one for each closed form that computes in one, and some for the records of all.
+# Threads for the steps of jobs: one for each closed form that computes, and some for the records of all.
 _THREADS = 32
 
 

@@ -79,7 +79,7 @@ class JobRunner:
         return job_watch.watched(job_id, self._table.get(job_id), worker=self.worker)
 
     async def begin(self, job_id: str) -> State:
-        """Take the job up, unless it was stopped before; one of milliseconds is computed to its end at once."""
+        """Take the job up, unless it was stopped before; one of milliseconds is computed to its end."""
         job = await asyncio.to_thread(self._table.take_up, job_id, self.worker)
         state = {**NOTHING_DONE, "goes_on": job is not None}
         return state if job is None or not _is_over_soon(job) else await self._solve_at_once(job, state)
