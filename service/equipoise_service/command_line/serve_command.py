@@ -10,7 +10,7 @@ from equipoise_service.command_line.command import Command, as_environment
 from equipoise_service.command_line.worker_command import OPTIONS as WORKER_OPTIONS
 from equipoise_service.http.sockets import inherited_socket, listen
 from equipoise_service.settings import Settings, check_exposure
-from equipoise_service.workers.processes import die_with_parent
+from equipoise_service.workers.processes import die_with_parent, share_memory_pools
 
 _API = ("host", "port")
 _MODULE = "python -m equipoise_service"
@@ -52,6 +52,7 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
             return run_apis(settings, environment={**os.environ, **as_environment(options)})
     else:  # The supervisor has looked.
         die_with_parent(options.parent)
+    share_memory_pools()
     # Threads that solve hand over to the one that answers this often.
     sys.setswitchinterval(_SWITCH_EVERY_S)
     is_inherited = options.socket is not None

@@ -7,7 +7,7 @@ import os
 from equipoise_service.command_line.command import Command, as_environment
 from equipoise_service.settings import Settings
 from equipoise_service.telemetry import tracing
-from equipoise_service.workers.processes import die_with_parent, new_worker_id
+from equipoise_service.workers.processes import die_with_parent, new_worker_id, share_memory_pools
 
 ALL = "all"
 OPTIONS = ("device", "threads", "queues")
@@ -37,6 +37,7 @@ def _run_one(settings: Settings, options: argparse.Namespace) -> int:
         devices_in_use([name], settings)
     else:  # The supervisor has looked.
         die_with_parent(options.parent)
+    share_memory_pools()
     orders = Orders()
     orders.listen()
     run_worker(
