@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise_solver.checkpoint import Checkpoint
 from equipoise_solver.errors import UnsupportedCombinationError
@@ -106,13 +105,13 @@ def exact_law(
 
 def describe_law(law: StationaryLaw, moments: DataMoments, *, temperature: float, grid: Grid) -> Law:
     """A law as the answer that users read, with its density on the grid."""
-    if grid.v is None:
-        v, p = law.sampled(grid.n_points)
-    else:
-        v = np.unique(np.array(grid.v))
-        p = law.pdf(v)
     is_decided = all(atom.mass is not None for atom in law.atoms)
     levels = QUANTILE_LEVELS if is_decided else np.empty(0)
+    if grid.v is None:
+        v, p, quantiles = law.sampled(grid.n_points, levels)
+    else:
+        v = np.unique(np.array(grid.v))
+        p, quantiles = law.pdf(v), law.quantile(levels) if levels.size else levels
     return Law(
         phase=law.phase,
         regime=law.regime,
@@ -127,17 +126,13 @@ def describe_law(law: StationaryLaw, moments: DataMoments, *, temperature: float
         mode_vanishes_at=law.mode_vanishes_at,
         tail_exponent=law.tail_exponent,
         support=(_finite(law.support[0]), _finite(law.support[1])),
-        quantiles=Quantiles(levels=levels, values=_quantiles(law, levels)),
+        quantiles=Quantiles(levels=levels, values=quantiles),
         density=Density(v=v, p=p, cdf=law.cdf(v) if is_decided else np.full(v.shape, np.nan)),
         boundaries=tuple(
             Boundary(at=_finite(end.at), kind=end.kind, attracting=end.attracting) for end in law.boundaries
         ),
         notes=law.notes,
     )
-
-
-def _quantiles(law: StationaryLaw, levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    return law.quantile(levels) if levels.size else levels
 
 
 def _finite(value: float) -> float | None:

@@ -185,14 +185,19 @@ class StationaryLaw:
         """
         return self.sampled(n)[0]
 
-    def sampled(self, n: int = 512) -> tuple[Array, Array]:
-        """The points of `sample_grid` and the density there."""
+    def sampled(self, n: int = 512, levels: ArrayLike = ()) -> tuple[Array, Array, Array]:
+        """The points of `sample_grid`, the density there, and the quantiles at some levels.
+
+        All quantiles that it takes are found together, which costs little more than finding one.
+        """
+        asked = np.asarray(levels, dtype=np.float64)
         if self.density is None:
             places = np.array(sorted(atom.at for atom in self.atoms))
-            return places, self.pdf(places)
+            return places, self.pdf(places), self.quantile(asked)
         within = np.linspace(0.0, 1.0, max(n // 4, 1) + 2)[1:-1]
         beyond = np.geomspace(1e-2, 1e-8, max((n - n // 2 - n // 4 - 1) // 2, 1))
-        placed = self.quantile(np.concatenate([[2e-3, 0.99, 0.5], within, beyond, 1.0 - beyond]))
+        found = self.quantile(np.concatenate([asked, [2e-3, 0.99, 0.5], within, beyond, 1.0 - beyond]))
+        quantiles, placed = found[: asked.size], found[asked.size :]
         even = np.linspace(placed[0], placed[1], max(n // 2, 2))
         grid = np.unique(np.concatenate([even, placed[2:]]))[:n]
         keep = (grid > self.support[0]) & (grid < self.support[1]) & np.isfinite(grid)
@@ -201,7 +206,7 @@ class StationaryLaw:
             grid = np.unique(np.concatenate([grid, self.density.visible(n - grid.size)]))
         heights = self.pdf(grid)
         is_finite = np.isfinite(heights)
-        return grid[is_finite], heights[is_finite]
+        return grid[is_finite], heights[is_finite], quantiles
 
 
 def _masses(atoms: tuple[Atom, ...]) -> list[float]:
