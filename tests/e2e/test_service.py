@@ -97,7 +97,7 @@ def test_the_service_shows_its_workers_limits_and_documents(api: httpx.Client) -
     assert (worker["alive"], worker["device"], worker["queues"]) == (True, "cpu", QUEUES)
     assert api.get("/v1/limits").json()["max_path_steps"] > 0
     ready = {"status": "ready", "version": "0.1.0", "workers": 1}
-    assert api.get("/readyz").json() == ready | {"database": "ok", "schema_version": 2, "store": "ok"}
+    assert api.get("/readyz").json() == ready | {"database": "ok", "schema_version": 3, "store": "ok"}
     assert api.get("/", follow_redirects=True).url.path == "/docs"
     assert "/v1/jobs/{job_id}/events" in api.get("/openapi.json").json()["paths"]
 
