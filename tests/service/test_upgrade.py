@@ -13,6 +13,8 @@ import pytest
 import sqlalchemy as sa
 from tests.golden.write_database_v1 import DATASET, STATIONARY, simulation
 from tests.service.asgi_client import AppClient, started
+from tests.service.fake_solver import simulate_spec
+from tests.service.workers import Bench
 from tests.support.old_database import load_postgresql, load_sqlite, load_store, old_results
 from tests.support.postgres import new_database
 from tests.support.servers import clean_environment, wait_until
@@ -110,6 +112,26 @@ def test_an_upgraded_database_is_like_a_fresh_one(
     assert upgraded == fresh
     assert before != upgraded
     assert set(before) < set(upgraded)
+
+
+def test_quick_simulations_that_the_engine_knows_stay_with_it(bench: Bench) -> None:
+    """From version 2 on: unfinished ones leave the queue whose jobs workers claim themselves; others stay."""
+    specs = {cost: simulate_spec(seed=number) for number, cost in enumerate((1e6, 0.0, 1e7))}
+    jobs = {cost: bench.put(spec, queue="quick", cost_path_steps=cost) for cost, spec in specs.items()}
+    assert bench.table.move(jobs[1e7], "running")
+    assert bench.table.move(jobs[1e7], "succeeded")
+    with bench.database.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX equipoise_jobs_short")
+        connection.exec_driver_sql("DELETE FROM equipoise_schema_version")
+        connection.exec_driver_sql("INSERT INTO equipoise_schema_version (version) VALUES (2)")
+    migrate(bench.database)
+    assert {cost: bench.job(job_id).queue for cost, job_id in jobs.items()} == {
+        1e6: "cpu",
+        0.0: "quick",
+        1e7: "quick",
+    }
+    indexes = sa.inspect(bench.database).get_indexes("equipoise_jobs")
+    assert "equipoise_jobs_short" in {index["name"] for index in indexes}
 
 
 def test_a_failed_upgrade_changes_nothing(old: Settings) -> None:

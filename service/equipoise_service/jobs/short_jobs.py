@@ -21,8 +21,8 @@ from equipoise_service.storage.tables import jobs
 from equipoise_service.telemetry import counters
 from equipoise_service.telemetry.counters import Increment
 
-LEAST_TIME_S = 0.01
-"""What is left at least of the time of a job that is handed over, [s]: then it is stopped in order."""
+# What is left at least of the time of a job that is handed over, [s]: the engine stops it then.
+_LEAST_TIME_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,8 @@ class ShortJobTable:
     def claim(self, worker: str, user: str, n_jobs: int) -> list[Job]:
         """Let the next short jobs of a user run on a worker; none if other workers are quicker."""
         with self._engine.begin() as connection:
-            become_writer(
-                connection
-            )  # The driver of SQLite takes a statement that begins with WITH for no write.
+            # The driver of SQLite takes a statement that begins with WITH for no write, and begins nothing.
+            become_writer(connection)
             now = self._clock()
             given = {"by_worker": worker, "of_user": user, "n_jobs": n_jobs, "now": now}
             rows = connection.execute(_CLAIM, given).all()
@@ -162,7 +161,7 @@ class ShortJobTable:
             queue=CPU,
             owner=job.owner,
             priority=job.priority,
-            timeout_seconds=max(job.timeout_seconds - (now - (job.started_at or now)), LEAST_TIME_S),
+            timeout_seconds=max(job.timeout_seconds - (now - (job.started_at or now)), _LEAST_TIME_S),
         )
 
 
@@ -236,26 +235,8 @@ _HELD_BY = (
     .where(jobs.c.worker.in_(sa.bindparam("workers", expanding=True)))
     .order_by(jobs.c.id)
 )
-_END = (
-    sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("of_job"))
-    .values(
-        revision=jobs.c.revision + 1,
-        **{
-            name: sa.bindparam(name)
-            for name in (
-                "status",
-                "progress",
-                "result",
-                "seconds",
-                "error_code",
-                "error_message",
-                "finished_at",
-                "updated_at",
-            )
-        },
-    )
-)
+# What else it sets are the columns that it is given.
+_END = sa.update(jobs).where(jobs.c.id == sa.bindparam("of_job")).values(revision=jobs.c.revision + 1)
 _RUNNING_NOW = sa.select(jobs.c.id, jobs.c.started_at).where(
     IS_SHORT, jobs.c.status == "running", jobs.c.id.in_(sa.bindparam("ids", expanding=True))
 )

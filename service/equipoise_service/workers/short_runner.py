@@ -261,8 +261,8 @@ class ShortRunner:
     def _ending(self, job: Job, outcome: Outcome | None) -> Ending:
         """What becomes of a job, if nobody stopped it."""
         if outcome is not None and outcome.error_code is not None:
-            error = outcome.error_code, outcome.error_message
-            return Ending(job, "failed", error_code=error[0], error_message=error[1])
+            code, message = outcome.error_code, outcome.error_message
+            return Ending(job, "failed", error_code=code, error_message=message)
         if outcome is not None and outcome.is_done:
             counted, seconds = self._runner.learned(outcome), round(outcome.seconds, 6)
             return Ending(job, "succeeded", result=outcome.result, seconds=seconds, counted=counted)
